@@ -1,0 +1,122 @@
+"""HTTP at the edge: problems (RFC 9457), pages, and the mark on each endpoint of who may call it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import structlog
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from livestall.base.errors import Invalid, Refusal, TooMany, Unavailable
+
+log = structlog.get_logger()
+T = TypeVar("T")
+PAGE_MAX = 100
+
+
+class Who(StrEnum):
+    """Who may call an endpoint. Each handler says `opt=may(Who.…)`; a test walks all roles over all endpoints."""
+
+    anyone = "anyone"  # signed in or not
+    signed_in = "signed-in"  # any account
+    creator = "creator"  # an account with a channel; whose show it is, the verb checks
+    seller = "seller"  # a member of the seller named by the path's `seller_id`, or an operator
+    operator = "operator"  # who runs the market
+    system = "system"  # another process or provider, proven by a signature that the handler checks
+
+
+def may(who: Who, scope: str | None = None) -> dict[str, Any]:
+    """The `opt` of a handler: who may call it, and the scope an API token needs (None: tokens are not enough)."""
+    return {"who": who, "scope": scope}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An RFC 9457 problem. `code` is stable for programs, `detail` is a sentence for the person."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """Up to 100 items and the cursor of the next page; None at the end."""
+
+    items: list[T]
+    next: str | None = None
+
+
+def cursor_of(*values: object) -> str:
+    """An opaque cursor that `read_cursor` takes apart again."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(values)).decode().rstrip("=")
+
+
+def read_cursor(cursor: str, types: Sequence[type[Any]]) -> list[Any]:
+    """The values in `cursor`. Raises Invalid for anything that is not a cursor of ours."""
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        values = msgspec.json.decode(raw, type=list[Any])
+        return [msgspec.convert(value, kind) for value, kind in zip(values, types, strict=True)]
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Invalid(reason="the page cursor is not one of ours") from error
+
+
+def locale_of(request: Request[Any, Any, Any]) -> str:
+    """ "zh" or "en", from the page's own choice (`Accept-Language`, which the pages set)."""
+    return "zh" if request.headers.get("accept-language", "").lower().startswith("zh") else "en"
+
+
+def problem(refusal: Refusal, locale: str = "en") -> Problem:
+    return Problem(
+        type=f"/api/problems/{refusal.code}",
+        title=refusal.code.replace("-", " "),
+        status=refusal.status,
+        detail=refusal.sentence(locale),
+        code=refusal.code,
+    )
+
+
+def _respond(what: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:
+    return Response(what, status_code=what.status, headers=headers or {}, media_type="application/problem+json")
+
+
+def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[Problem]:
+    headers = {}
+    if isinstance(refusal, TooMany):
+        headers["Retry-After"] = str(refusal.retry_after_seconds)
+    if isinstance(refusal, Unavailable):
+        headers["Retry-After"] = "2"
+    return _respond(problem(refusal, locale_of(request)), headers)
+
+
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Litestar's own refusals (no such route, body that does not fit the type) as problems; bad bodies are 422."""
+    if isinstance(error, ValidationException):
+        reasons = "; ".join(f"{one.get('key', '')} {one.get('message', '')}".strip() for one in _extra(error))
+        return on_refusal(request, Invalid(reason=reasons or error.detail))
+    code = {404: "not-found", 405: "wrong-method", 413: "too-large", 415: "wrong-media-type"}.get(
+        error.status_code, "invalid"
+    )
+    return _respond(Problem(f"/api/problems/{code}", code.replace("-", " "), error.status_code, error.detail, code))
+
+
+def _extra(error: ValidationException) -> list[dict[str, Any]]:
+    extra = error.extra
+    return [one for one in extra if isinstance(one, dict)] if isinstance(extra, list) else []
+
+
+def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    log.error("unhandled error", method=request.method, path=request.url.path, exc_info=error)
+    zh = locale_of(request) == "zh"
+    detail = "系统出错，已记录。请稍后重试。" if zh else "Something broke on our side and was recorded. Try again."
+    return _respond(Problem("/api/problems/bug", "internal error", 500, detail, "bug"))
+
+
+EXCEPTION_HANDLERS: dict[Any, Any] = {Refusal: on_refusal, HTTPException: on_http_exception, Exception: on_bug}
+JSON = MediaType.JSON
