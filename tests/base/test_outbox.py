@@ -12,7 +12,7 @@ from livestall.base.db import Database, Tx
 from livestall.base.outbox import Delivered, Event, Listener, Relay, emit
 
 
-class Poked(Event):
+class Poked(Event, frozen=True, kw_only=True):
     topic = "test.poked"
     n: int
 

@@ -10,7 +10,7 @@ from msgspec import Meta
 from livestall.base import config
 
 
-class Core(config.Section):
+class Core(config.Section, frozen=True, kw_only=True):
     """The few things that every process needs before anything else. Read from plain LIVESTALL_… variables."""
 
     database_url: Annotated[str, Meta(description="PostgreSQL URL; empty: one is started from the wheel")] = ""
@@ -20,22 +20,22 @@ class Core(config.Section):
     data: Annotated[str, Meta(description="folder of everything that is not in the database")] = "var/livestall"
 
 
-class Web(config.Section):
+class Web(config.Section, frozen=True, kw_only=True):
     host: Annotated[str, Meta(description="address that web, live and media listen on")] = "0.0.0.0"
     port: Annotated[int, Meta(ge=0, le=65535, description="HTTP port of the pages and the API")] = 8000
     access_log: Annotated[bool, Meta(description="one log line a request")] = False
 
 
-class Live(config.Section):
+class Live(config.Section, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535, description="port of the live gateway")] = 8001
 
 
-class Media(config.Section):
+class Media(config.Section, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535, description="HTTP port of the media process")] = 8002
     rtmp_port: Annotated[int, Meta(ge=0, le=65535, description="RTMP port")] = 1935
 
 
-class Address(config.Section):
+class Address(config.Section, frozen=True, kw_only=True):
     """Public addresses, for a market behind a proxy. Empty: made from the request's host and the plane's port."""
 
     web: Annotated[str, Meta(description="public address of the pages, e.g. https://market.example")] = ""
@@ -44,7 +44,7 @@ class Address(config.Section):
     rtmp: Annotated[str, Meta(description="public RTMP address, e.g. rtmp://video.example/live")] = ""
 
 
-class Logs(config.Section):
+class Logs(config.Section, frozen=True, kw_only=True):
     level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$", description="least level written")] = "info"
     as_json: Annotated[bool, Meta(description="JSON lines instead of text for people")] = False
 
