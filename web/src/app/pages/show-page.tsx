@@ -1,0 +1,1 @@
+export function ShowPage() { return <h1>Room</h1>; }

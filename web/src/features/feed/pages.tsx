@@ -1,0 +1,1 @@
+export function FeedPage() { return <h1>Feed</h1>; }

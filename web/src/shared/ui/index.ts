@@ -1,0 +1,15 @@
+export { Avatar } from "./avatar";
+export { Button, IconButton } from "./button";
+export { Badge, Chip } from "./chip";
+export { Confirm } from "./confirm";
+export { Countdown, useSecondsLeft } from "./countdown";
+export { Field, Select, TextArea } from "./field";
+export { Icon, type IconName } from "./icon";
+export { PageHead } from "./page-head";
+export { Photo } from "./photo";
+export { Price } from "./price";
+export { Sheet } from "./sheet";
+export { Stat, StatRow } from "./stat";
+export { Empty, ErrorState, Notice, Skeleton } from "./states";
+export { type Tab, Tabs } from "./tabs";
+export { toast, toastError, Toaster } from "./toast";
