@@ -1,1 +1,36 @@
-"""To be opened by its first verb."""
+"""Rooms: shows and their states, the tray, pins in stream time, roles in a show."""
+
+from livestall.rooms.actions import count_audience, need_role, role_in, show, stream_now, visible_show
+from livestall.rooms.model import (
+    HOSTS,
+    MODERATING,
+    ON_AIR,
+    OPEN,
+    PORTABLE,
+    SELLING,
+    Addresses,
+    Audience,
+    Listing,
+    Pin,
+    PinEnded,
+    PinStarted,
+    Role,
+    Settings,
+    Show,
+    ShowMoved,
+    ShowOver,
+    ShowRecord,
+    ShowState,
+    TrayChanged,
+    TrayItem,
+)
+from livestall.rooms.store import listings as listing
+from livestall.rooms.store import minutes, pins, roles, shows, shows_offering
+from livestall.rooms.store import tray as listings
+
+__all__ = [
+    "HOSTS", "MODERATING", "ON_AIR", "OPEN", "PORTABLE", "SELLING", "Addresses", "Audience", "Listing", "Pin",
+    "PinEnded", "PinStarted", "Role", "Settings", "Show", "ShowMoved", "ShowOver", "ShowRecord", "ShowState",
+    "TrayChanged", "TrayItem", "count_audience", "listing", "listings", "minutes", "need_role", "pins", "role_in",
+    "roles", "show", "shows", "shows_offering", "stream_now", "visible_show",
+]  # fmt: skip
