@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import structlog
+import uvicorn
 from litestar import Litestar
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 
-from livestall.app import wiring
+from livestall.app import health, pages, settings, wiring
+from livestall.base import config
+from livestall.base import log as logs
 from livestall.base.db import Database
 from livestall.base.http import EXCEPTION_HANDLERS
+
+log = structlog.get_logger()
+STOP_SECONDS = 4
 
 
 def create_app(db: Database, *, debug: bool = False) -> Litestar:
@@ -26,10 +35,39 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
         return db
 
     return Litestar(
-        route_handlers=list(wiring.ROUTES),
+        route_handlers=[*wiring.ROUTES, *health.ROUTES],
         dependencies={"db": Provide(provide_db)},
         exception_handlers=EXCEPTION_HANDLERS,
-        openapi_config=OpenAPIConfig(title="Livestall", version="1", path="/api"),
+        openapi_config=OpenAPIConfig(
+            title="Livestall",
+            version="1",
+            description="The API of a live commerce market. Every write carries an id that the client makes (UUIDv7).",
+            path="/api",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        ),
         lifespan=[lifespan],
         debug=debug,
     )
+
+
+def create_site(db: Database) -> pages.Site:
+    """The API and the pages together, as `livestall web` serves them."""
+    api = create_app(db)
+    prefixes = frozenset(route.path.split("/", 2)[1] for route in api.routes) - {""}
+    return pages.Site(api, prefixes, pages.load(pages.folder()))
+
+
+def run() -> None:
+    """The entry of `livestall web`: one process, one event loop."""
+    core = settings.load()
+    web, options = config.of(settings.Web), config.of(settings.Logs)
+    logs.set_up("web", as_json=options.as_json, level=options.level)
+    site = create_site(Database(core.database_url, minimum=2, maximum=20))
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    uvicorn.run(
+        site,  # pyright: ignore[reportArgumentType]
+        host=web.host, port=web.port, loop="uvloop", http="httptools", ws="none", log_config=None,
+        access_log=web.access_log, proxy_headers=bool(config.of(settings.Address).web), server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS, timeout_keep_alive=65, backlog=4096,
+    )  # fmt: skip

@@ -20,7 +20,12 @@ from typing import IO, Any
 
 import psycopg
 
+from livestall.app.guard import signal_at_parents_death
+
 START_SECONDS_MAX = 30
+REMAINS = ("pre-existing shared memory", 'lock file "postmaster.pid" already exists')
+"""What the log says while an earlier server over the same folder is still going away."""
+
 CONFIG = """
 listen_addresses = ''
 max_connections = 100
@@ -58,6 +63,7 @@ class Postgres:
         self._settings = settings
         self._lock: IO[str] | None = None
         self._socket_folder: Path | None = None
+        self._log_start = 0
 
     @property
     def data(self) -> Path:
@@ -84,15 +90,22 @@ class Postgres:
         self.launch()
 
     def launch(self) -> None:
-        """Start the server process over the prepared folder; also used to bring back one that died."""
+        """Start the server process over the prepared folder and wait until a connection works."""
+        self.spawn()
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until a connection works, starting again while remains of a killed server are still going away.
+
+        Raises PostgresFailed with the end of the log. Blocks up to 30 s: a supervisor calls it in a thread, and
+        `spawn` in its main thread (the kernel ends the server with the thread that started it).
+        """
         deadline = time.monotonic() + START_SECONDS_MAX
-        while True:
-            self._spawn()
-            if self._wait_ready(deadline):
-                return
-            if time.monotonic() > deadline or "pre-existing shared memory" not in self._log_tail():
+        while not self._answers(deadline):
+            if time.monotonic() > deadline or not any(word in self._log_tail() for word in REMAINS):
                 raise PostgresFailed(f"PostgreSQL did not start:\n{self._log_tail()}")
             time.sleep(0.3)
+            self.spawn()
 
     def stop(self) -> None:
         """End the server (fast shutdown), and at the latest after 8 s."""
@@ -160,14 +173,17 @@ class Postgres:
         with (self.data / "postgresql.conf").open("a") as conf:
             conf.write(CONFIG + self._settings)
 
-    def _spawn(self) -> None:
+    def spawn(self) -> None:
+        """Start the server process over the prepared folder, without waiting for it."""
+        self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [str(binaries(self.major) / "postgres"), "-D", str(self.data), "-k", str(self._socket_folder)],
-                stdout=log, stderr=log, process_group=0, **self._run_as(),
+                stdout=log, stderr=log, process_group=0, preexec_fn=signal_at_parents_death(signal.SIGINT),  # noqa: PLW1509
+                **self._run_as(),
             )  # fmt: skip
 
-    def _wait_ready(self, deadline: float) -> bool:
+    def _answers(self, deadline: float) -> bool:
         while time.monotonic() < deadline:
             if self.process is None or self.process.poll() is not None:
                 return False
@@ -182,6 +198,6 @@ class Postgres:
 
     def _log_tail(self) -> str:
         try:
-            return self.log_file.read_text(errors="replace")[-2000:]
+            return self.log_file.read_bytes()[self._log_start :].decode(errors="replace")[-2000:]
         except FileNotFoundError:
             return ""

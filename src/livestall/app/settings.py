@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
+import msgspec
+import msgspec.inspect
 from msgspec import Meta
 
+from livestall.app import guard
 from livestall.base import config
 
 
@@ -18,6 +21,9 @@ class Core(config.Section, frozen=True, kw_only=True):
         str, Meta(description="hex secret that signs tickets and hooks; empty: made once in the data folder")
     ] = ""
     data: Annotated[str, Meta(description="folder of everything that is not in the database")] = "var/livestall"
+    postgres_major: Annotated[
+        int, Meta(ge=16, le=18, description="which PostgreSQL of the wheel to start: 18 or 16")
+    ] = 18
 
 
 class Web(config.Section, frozen=True, kw_only=True):
@@ -58,10 +64,88 @@ SECTIONS: dict[str, type[config.Section]] = {
 }
 """Section name → type. Features add theirs here, in the order of the layers."""
 
-PLAIN = {"LIVESTALL_DATABASE_URL": "database_url", "LIVESTALL_SECRET": "secret", "LIVESTALL_DATA": "data"}
+PLAIN = {f"{config.PREFIX}{field.upper()}": field for field in Core.__struct_fields__}
+INNER = {guard.PARENT}
+"""Variables that processes of the house tell each other; not settings."""
 
 
 def load() -> Core:
     """Read and check all settings. Raises config.BadSettings listing every problem."""
+    strange = [
+        f"{name}: there is no such setting; `livestall settings` lists all"
+        for name in os.environ
+        if name.startswith(config.PREFIX) and "__" not in name and name not in PLAIN and name not in INNER
+    ]
+    if strange:
+        raise config.BadSettings("\n".join(strange))
     config.load(SECTIONS, os.environ)
-    return Core(**{field: os.environ[name] for name, field in PLAIN.items() if os.environ.get(name)})
+    given = {field: os.environ[name] for name, field in PLAIN.items() if os.environ.get(name)}
+    try:
+        return msgspec.convert(given, Core, strict=False)
+    except msgspec.ValidationError as error:
+        raise config.BadSettings(f"{config.PREFIX}…: {error}") from error
+
+
+class Documented(msgspec.Struct, frozen=True):
+    """One setting as a person reads it."""
+
+    variable: str
+    type: str
+    default: str
+    meaning: str
+    section: str
+
+
+def document() -> list[Documented]:
+    """Every setting of the house, in the order of the layers."""
+    everything: dict[str, type[config.Section]] = {"": Core, **SECTIONS}
+    found: list[Documented] = []
+    for name, section in everything.items():
+        info = msgspec.inspect.type_info(section)
+        assert isinstance(info, msgspec.inspect.StructType)
+        prefix = f"{config.PREFIX}{name.upper()}__" if name else config.PREFIX
+        for field in info.fields:
+            kind, meaning = _words(field.type)
+            default = "" if field.default is msgspec.NODEFAULT else str(field.default)
+            found.append(Documented(f"{prefix}{field.name.upper()}", kind, default, meaning, name or "core"))
+    return found
+
+
+def _words(kind: msgspec.inspect.Type) -> tuple[str, str]:
+    """The name of a field's type with its limits, and its description."""
+    meaning = ""
+    if isinstance(kind, msgspec.inspect.Metadata):
+        meaning = str((kind.extra_json_schema or {}).get("description", ""))
+        kind = kind.type
+    name = "text"
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        name = " or ".join(str(value) for value in kind.values)
+    elif isinstance(kind, msgspec.inspect.BoolType):
+        name = "true or false"
+    elif isinstance(kind, msgspec.inspect.IntType):
+        name = "whole number"
+    elif isinstance(kind, msgspec.inspect.FloatType):
+        name = "number"
+    low, high = getattr(kind, "ge", None), getattr(kind, "le", None)
+    if low is not None or high is not None:
+        name += f", {'' if low is None else low}–{'' if high is None else high}"
+    return name, meaning
+
+
+def as_markdown() -> str:
+    """The page docs/settings.md."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is an environment variable. `livestall settings` prints this list, and a test keeps this page",
+        "current (`.venv/bin/livestall settings --markdown > docs/settings.md`). A variable that is misspelled or out",
+        "of range stops the start with a sentence about it.",
+    ]
+    section = ""
+    for one in document():
+        if one.section != section:
+            section = one.section
+            lines += ["", f"## {section}", "", "| variable | type | default | meaning |", "|---|---|---|---|"]
+        default = f"`{one.default}`" if one.default else ""
+        lines.append(f"| `{one.variable}` | {one.type} | {default} | {one.meaning.replace('|', '/')} |")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,181 @@
+"""The command line: `livestall serve`, its planes one by one, and what an operator asks of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from livestall.app import guard
+from livestall.base.config import BadSettings
+
+
+def serve(_arguments: argparse.Namespace) -> int:
+    from livestall.app import supervisor
+    from livestall.app.postgres import PostgresFailed
+
+    _set_up_logs("serve")
+    try:
+        supervisor.serve(_announce)
+    except (supervisor.CannotStart, PostgresFailed) as error:
+        print(f"livestall: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _set_up_logs(process: str) -> None:
+    from livestall.app import settings
+    from livestall.base import config, log
+
+    settings.load()
+    options = config.of(settings.Logs)
+    log.set_up(process, as_json=options.as_json, level=options.level)
+
+
+def addresses() -> dict[str, str]:
+    """What a person of this machine types: pages, RTMP server, API."""
+    from livestall.app import health, settings
+    from livestall.base import config
+
+    where, media = config.of(settings.Address), config.of(settings.Media)
+    host = health.own_host().replace("127.0.0.1", "localhost")
+    web = where.web or f"http://{host}:{config.of(settings.Web).port}"
+    return {
+        "market": web,
+        "rtmp": where.rtmp or f"rtmp://{host}:{media.rtmp_port}/live",
+        "api": f"{web}/api/openapi.json",
+    }
+
+
+def _announce(seconds: float, first_run_token: str | None) -> None:
+    where = addresses()
+    lines = [
+        f"Livestall is ready ({seconds:.1f} s).",
+        f"  Market     {where['market']}",
+        f"  Stream to  {where['rtmp']}",
+        f"  API        {where['api']}",
+    ]
+    if first_run_token:
+        lines.append(
+            f"  First run  {where['market']}/first-run?token={first_run_token}   (makes the operator, works once)"
+        )
+    lines.append("Ctrl-C ends it.")
+    print("\n".join(lines), flush=True)
+
+
+def web(_arguments: argparse.Namespace) -> int:
+    from livestall.app import main
+
+    main.run()
+    return 0
+
+
+def live(_arguments: argparse.Namespace) -> int:
+    from livestall.app import gateway
+
+    gateway.run()
+    return 0
+
+
+def media(_arguments: argparse.Namespace) -> int:
+    from livestall.app import media as plane
+
+    plane.run()
+    return 0
+
+
+def work(_arguments: argparse.Namespace) -> int:
+    from livestall.app import worker
+
+    worker.run()
+    return 0
+
+
+def migrate(_arguments: argparse.Namespace) -> int:
+    from livestall.app import settings
+    from livestall.app.migrate import migrate as run
+
+    core = settings.load()
+    if not core.database_url:
+        print("livestall: set LIVESTALL_DATABASE_URL; `livestall serve` migrates its own database", file=sys.stderr)
+        return 2
+    run(core.database_url)
+    return 0
+
+
+def settings(arguments: argparse.Namespace) -> int:
+    from livestall.app import settings as house
+
+    if arguments.markdown:
+        print(house.as_markdown(), end="")
+        return 0
+    for one in house.document():
+        default = f" (default {one.default})" if one.default else ""
+        print(f"{one.variable}\n    {one.type}{default}\n    {one.meaning}")
+    return 0
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from livestall.app import doctor as house
+
+    return house.run(as_json=arguments.json)
+
+
+def demo(_arguments: argparse.Namespace) -> int:
+    from livestall.app import demo as house
+
+    return house.run()
+
+
+def openapi(_arguments: argparse.Namespace) -> int:
+    import msgspec
+
+    from livestall.app.main import create_app
+    from livestall.base.db import Database
+
+    schema = create_app(Database("")).openapi_schema.to_schema()
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n")
+    return 0
+
+
+COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
+    "serve": (serve, "run the whole market on this machine"),
+    "demo": (demo, "run a market with goods, a live show and a hundred viewers"),
+    "doctor": (doctor, "say what is wrong with this machine"),
+    "settings": (settings, "print every setting with its meaning"),
+    "openapi": (openapi, "print the API's OpenAPI 3.1 description"),
+    "migrate": (migrate, "bring the database at LIVESTALL_DATABASE_URL to the newest schema"),
+    "web": (web, "one plane alone: HTTP API and pages"),
+    "live": (live, "one plane alone: the live gateway"),
+    "media": (media, "one plane alone: RTMP and WHIP in, HLS out"),
+    "work": (work, "one plane alone: events and sweeps"),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    root = argparse.ArgumentParser(prog="livestall", description="A self-hosted live commerce market.")
+    commands = root.add_subparsers(dest="command", required=True, metavar="command")
+    for name, (_, meaning) in COMMANDS.items():
+        one = commands.add_parser(name, help=meaning, description=meaning)
+        if name == "settings":
+            one.add_argument("--markdown", action="store_true", help="as the page docs/settings.md")
+        if name == "doctor":
+            one.add_argument("--json", action="store_true", help="for programs")
+    return root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The console script. Returns the exit code: 0 good, 1 something is wrong, 2 wrong use."""
+    guard.end_with_parent()
+    chosen = parser().parse_args(arguments)
+    try:
+        return COMMANDS[chosen.command][0](chosen)
+    except BadSettings as error:
+        print(f"livestall: the settings are not right:\n{error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""Which planes of the market are up. Asked by the supervisor before it says "ready", and by the operator's page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from datetime import timedelta
+from typing import Literal
+
+import httpx
+import msgspec
+from litestar import Response, get
+
+from livestall.app import settings
+from livestall.base import config
+from livestall.base.db import Database, Tx
+from livestall.base.errors import Unavailable
+from livestall.base.http import Who, may
+
+LOOK_SECONDS = 2.0
+BEAT_SECONDS = 2.0
+BEAT_AGE_MAX = timedelta(seconds=15)
+
+
+class PlaneHealth(msgspec.Struct, frozen=True):
+    """One plane: up or down, and a sentence for the operator when it is down."""
+
+    name: str
+    state: Literal["up", "down"]
+    detail: str = ""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The answer of `/api/health`, for load balancers and the pages."""
+
+    state: Literal["up", "down"]
+    buying: bool
+
+
+def own_host() -> str:
+    """Where processes of this machine reach each other."""
+    host = config.of(settings.Web).host
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+
+
+async def look(db: Database) -> list[PlaneHealth]:
+    """Ask every plane, all at once; takes at most about two seconds."""
+    host = own_host()
+    web, live, media = config.of(settings.Web), config.of(settings.Live), config.of(settings.Media)
+    probes: Sequence[Awaitable[PlaneHealth]] = [
+        _database(db),
+        _http("web", f"http://{host}:{web.port}/api/health"),
+        _listens("live", host, [live.port]),
+        _listens("media", host, [media.port, media.rtmp_port]),
+        _work(db),
+    ]
+    return list(await asyncio.gather(*probes))
+
+
+async def _http(name: str, url: str) -> PlaneHealth:
+    try:
+        async with httpx.AsyncClient(timeout=LOOK_SECONDS, trust_env=False) as client:
+            answer = await client.get(url)
+    except httpx.HTTPError as error:
+        return PlaneHealth(name, "down", f"does not answer: {error!r}")
+    return PlaneHealth(name, "up") if answer.is_success else PlaneHealth(name, "down", f"answers {answer.status_code}")
+
+
+async def _listens(name: str, host: str, ports: Sequence[int]) -> PlaneHealth:
+    for port in ports:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                _, writer = await asyncio.open_connection(host.strip("[]"), port)
+        except (OSError, TimeoutError):
+            return PlaneHealth(name, "down", f"nothing listens on port {port}")
+        writer.close()
+    return PlaneHealth(name, "up")
+
+
+async def _database(db: Database) -> PlaneHealth:
+    try:
+        async with asyncio.timeout(LOOK_SECONDS), db.read() as read:
+            await read.fetchval("select 1")
+    except (Unavailable, TimeoutError):
+        return PlaneHealth("postgres", "down", "no connection to PostgreSQL; buying is paused")
+    return PlaneHealth("postgres", "up")
+
+
+async def _work(db: Database) -> PlaneHealth:
+    try:
+        async with asyncio.timeout(LOOK_SECONDS), db.read() as read:
+            fresh = await read.fetchval("select now() - max(at) < $1 from worker_beat", BEAT_AGE_MAX)
+    except (Unavailable, TimeoutError):
+        return PlaneHealth("work", "down", "unknown while PostgreSQL is away")
+    if fresh:
+        return PlaneHealth("work", "up")
+    return PlaneHealth("work", "down", "no worker has reported; unpaid orders do not expire meanwhile")
+
+
+async def beat(tx: Tx, worker: str) -> None:
+    """Called by each worker every two seconds: it is alive and reaches the database."""
+    await tx.execute(
+        "insert into worker_beat (worker, at) values ($1, now()) on conflict (worker) do update set at = now()", worker
+    )
+
+
+async def leave(tx: Tx, worker: str) -> None:
+    """A worker that ends in good order takes its beat along; so do those long gone."""
+    await tx.execute("delete from worker_beat where worker = $1 or at < now() - interval '1 day'", worker)
+
+
+@get("/api/health", opt=may(Who.anyone), operation_id="market_health", summary="Is the market up?")
+async def market_health(db: Database) -> Response[Health]:
+    """200 when the web process and the database answer; 503 with `buying: false` while the database is away."""
+    database = await _database(db)
+    up = database.state == "up"
+    return Response(Health("up" if up else "down", buying=up), status_code=200 if up else 503)
+
+
+ROUTES = [market_health]
