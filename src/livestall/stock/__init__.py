@@ -1,1 +1,29 @@
-"""To be opened by its first verb."""
+"""Stock: what is on hand, the pools it is sold from, and the holds that keep two buyers from the same unit.
+
+A pool is one row: `pool_id` = variant for general stock, = deal for a quota carved out of it. `held + sold ≤ open ≤
+on_hand` is a CHECK. Every verb takes a list and locks pools in the order of their ids.
+"""
+
+from livestall.stock.actions import carve, hold, lock, open_more, put_back, receive, release, take, uncarve
+from livestall.stock.model import (
+    BelowPromised,
+    Carve,
+    HoldRequest,
+    LimitReached,
+    NotEnoughStock,
+    NotStocked,
+    OnHand,
+    OpenMore,
+    Pool,
+    PoolClosed,
+    SoldOut,
+    Stand,
+    StockChanged,
+)
+from livestall.stock.store import available, drift, pools, stands
+
+__all__ = [
+    "BelowPromised", "Carve", "HoldRequest", "LimitReached", "NotEnoughStock", "NotStocked", "OnHand", "OpenMore",
+    "Pool", "PoolClosed", "SoldOut", "Stand", "StockChanged", "available", "carve", "drift", "hold", "lock",
+    "open_more", "pools", "put_back", "receive", "release", "stands", "take", "uncarve",
+]  # fmt: skip

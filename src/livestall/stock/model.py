@@ -1,0 +1,231 @@
+"""Stock: words and rules. A pool is the row that is held from; a hold sets units aside for one order line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from livestall.base.errors import Conflict, NotFound, Refusal
+from livestall.base.outbox import Event
+
+ON_HAND_MAX = 10**9
+QUANTITY_MAX = 999
+
+
+class SoldOut(Conflict):
+    code = "sold-out"
+    en = "Sold out: {left} left, {quantity} asked for. Units come back when someone does not pay in time."
+    zh = "已售罄：剩余 {left} 件，您需要 {quantity} 件。若有人未按时付款，库存会重新释放。"
+
+
+class LimitReached(Conflict):
+    code = "limit-reached"
+    en = "Each person may buy {limit} of this, and you have {taken} already."
+    zh = "每人限购 {limit} 件，您已购买 {taken} 件。"
+
+
+class NotStocked(NotFound):
+    code = "not-for-sale"
+    en = "This article is not for sale. Reload the page and choose again."
+    zh = "该商品当前不在售，请刷新页面后重新选择。"
+
+
+class BelowPromised(Conflict):
+    code = "stock-below-promised"
+    en = "{promised} units are sold, held or set aside for a flash sale: on hand cannot be {on_hand}."
+    zh = "已有 {promised} 件被售出、预占或划给秒杀，现有库存不能设为 {on_hand}。"
+
+
+class NotEnoughStock(Conflict):
+    code = "not-enough-stock"
+    en = "Only {available} units are free, {quantity} asked for. Set more stock or choose a smaller number."
+    zh = "可用库存仅 {available} 件，需要 {quantity} 件。请增加库存或减少数量。"
+
+
+class PoolClosed(Conflict):
+    code = "pool-closed"
+    en = "The quota was already returned: nothing can be added to it."
+    zh = "名额已归还，无法继续追加。"
+
+
+class Reason(StrEnum):
+    """Why a pool's numbers changed; one movement row a pool and verb."""
+
+    received = "received"  # a person or an import set what is on hand
+    carved = "carved"  # units were set aside for a deal
+    returned = "returned"  # a deal gave back what it did not sell
+    opened = "opened"  # more of a pool's units may be sold
+    held = "held"  # orders were placed
+    voided = "voided"  # orders were cancelled
+    expired = "expired"  # orders were not paid in time
+    taken = "taken"  # orders were paid
+    put_back = "put-back"  # paid orders were refunded and the units are on sale again
+
+
+class HoldState(StrEnum):
+    pending = "pending"  # set aside, not paid
+    posted = "posted"  # paid: sold
+    voided = "voided"  # given back by a person or after a refund
+    expired = "expired"  # given back by time
+
+
+class OnHand(msgspec.Struct, frozen=True):
+    """`on_hand` units of a variant in a warehouse, counted; None: the seller's default warehouse."""
+
+    variant_id: UUID
+    seller_id: UUID
+    on_hand: int
+    warehouse_id: UUID | None = None
+
+
+class Carve(msgspec.Struct, frozen=True):
+    """Set `quantity` units of `variant_id` aside as pool `pool_id`, `open` of them on sale at once."""
+
+    pool_id: UUID
+    variant_id: UUID
+    quantity: int
+    open: int
+
+
+class OpenMore(msgspec.Struct, frozen=True):
+    pool_id: UUID
+    quantity: int
+
+
+class HoldRequest(msgspec.Struct, frozen=True):
+    """One order line that wants `quantity` units of a pool. All requests of one order are granted or none.
+
+    With `limit`, the holder may have at most so many pending or posted units that count for `counts_for` (a deal or a
+    listing). `attempt` tells a second hold of the same line (money that came late) from the first.
+    """
+
+    order_id: UUID
+    line_no: int
+    pool_id: UUID
+    holder_id: UUID
+    quantity: int
+    counts_for: UUID | None = None
+    limit: int | None = None
+    attempt: int = 1
+
+
+class Pool(msgspec.Struct, frozen=True):
+    """Numbers of a pool: held + sold ≤ open ≤ on_hand, always."""
+
+    pool_id: UUID
+    variant_id: UUID
+    seller_id: UUID
+    parent_id: UUID | None
+    closed: bool
+    on_hand: int
+    open: int
+    held: int
+    sold: int
+
+    @property
+    def available(self) -> int:
+        return 0 if self.closed else self.open - self.held - self.sold
+
+
+class Delta(msgspec.Struct):
+    """What a verb adds to a pool's numbers."""
+
+    on_hand: int = 0
+    open: int = 0
+    held: int = 0
+    sold: int = 0
+
+
+class Hold(msgspec.Struct, frozen=True):
+    order_id: UUID
+    line_no: int
+    attempt: int
+    pool_id: UUID
+    quantity: int
+
+
+class Stand(msgspec.Struct, frozen=True):
+    """All pools of one variant together, as the seller sees them. `on_hand` holds sold units that have not left;
+    `in_deals` is what is set aside for flash sales and neither held nor sold."""
+
+    variant_id: UUID
+    on_hand: int
+    held: int
+    sold: int
+    available: int
+    in_deals: int
+
+
+class StockChanged(Event, frozen=True, kw_only=True):
+    """The numbers of a pool after a batch: totals, never deltas. The subject is the variant."""
+
+    topic = "stock.changed"
+    pool_id: UUID
+    variant_id: UUID
+    on_hand: int
+    open: int
+    held: int
+    sold: int
+    available: int
+
+
+def changed(pool: Pool, delta: Delta, *, closed: bool | None = None) -> Pool:
+    """The pool with the delta applied."""
+    return Pool(
+        pool.pool_id, pool.variant_id, pool.seller_id, pool.parent_id, pool.closed if closed is None else closed,
+        pool.on_hand + delta.on_hand, pool.open + delta.open, pool.held + delta.held, pool.sold + delta.sold,
+    )  # fmt: skip
+
+
+def decide(
+    requests: Sequence[HoldRequest], pools: Mapping[UUID, Pool], taken: Mapping[tuple[UUID, UUID], int]
+) -> list[bool | Refusal]:
+    """First come, first served, order by order: an order that does not fit takes nothing, so smaller ones behind it
+    still find their units. `taken` is what each (counts_for, holder) has already."""
+    left = {pool_id: pool.available for pool_id, pool in pools.items()}
+    counted = dict(taken)
+    answers: list[bool | Refusal] = []
+    start = 0
+    total = len(requests)
+    while start < total:
+        order_id = requests[start].order_id
+        end = start + 1
+        while end < total and requests[end].order_id == order_id:
+            end += 1
+        lines = requests[start:end]
+        refusal = _fits(lines, left, counted)
+        answers += [True if refusal is None else refusal] * (end - start)
+        start = end
+    return answers
+
+
+def _fits(lines: Sequence[HoldRequest], left: dict[UUID, int], counted: dict[tuple[UUID, UUID], int]) -> Refusal | None:
+    """Take the lines' units out of `left` and into `counted`, or leave both as they were and say why not."""
+    for number, line in enumerate(lines):
+        refusal = _take(line, left, counted)
+        if refusal is not None:
+            for done in lines[:number]:
+                left[done.pool_id] += done.quantity
+                if done.counts_for is not None:
+                    counted[done.counts_for, done.holder_id] -= done.quantity
+            return refusal
+    return None
+
+
+def _take(line: HoldRequest, left: dict[UUID, int], counted: dict[tuple[UUID, UUID], int]) -> Refusal | None:
+    free = left.get(line.pool_id)
+    if free is None:
+        return NotStocked()
+    key = None if line.counts_for is None else (line.counts_for, line.holder_id)
+    had = counted.get(key, 0) if key else 0
+    if line.limit is not None and had + line.quantity > line.limit:
+        return LimitReached(limit=line.limit, taken=had)
+    if line.quantity > free:
+        return SoldOut(left=free, quantity=line.quantity)
+    left[line.pool_id] = free - line.quantity
+    if key:
+        counted[key] = had + line.quantity
+    return None
