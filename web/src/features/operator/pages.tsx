@@ -1,2 +1,2 @@
-export function OperatorPage() { return <h1>Operator</h1>; }
-export function FirstRunPage() { return <h1>First run</h1>; }
+export { FirstRunPage } from "./first-run-page";
+export { OperatorPage } from "./operator-page";

@@ -1,0 +1,58 @@
+import { useQuery } from "@tanstack/react-query";
+import { useTranslation } from "react-i18next";
+
+import { useTitle } from "@/shared/lib/use-title";
+import { useMe, useRequireUser } from "@/shared/session";
+import { Button, Empty, ErrorState, PageHead, Skeleton, Stat, StatRow } from "@/shared/ui";
+import { healthQuery, sellersQuery } from "./api";
+import styles from "./operator.module.css";
+import { Planes } from "./planes";
+import { SellersPanel } from "./sellers-panel";
+import { ShowsNow } from "./shows-now";
+
+export function OperatorPage() {
+  const { t } = useTranslation("operator");
+  const me = useMe();
+  const requireUser = useRequireUser();
+  useTitle(t("title"));
+  if (me.isPending) return <Loading />;
+  if (me.error) return <ErrorState error={me.error} onRetry={() => void me.refetch()} />;
+  if (!me.data.is_operator) {
+    const action = me.data.user ? undefined : <Button tone="ink" onClick={() => void requireUser()}>{t("signIn")}</Button>;
+    return <Empty icon="settings" title={t("denied")} action={action}>{t("deniedText")}</Empty>;
+  }
+  return <Board />;
+}
+
+function Loading() {
+  return <div className={styles.page} aria-busy="true"><Skeleton width={180} height={34} /><Skeleton height={96} radius={12} /><Skeleton height={240} radius={18} /></div>;
+}
+
+function Board() {
+  const { t } = useTranslation("operator");
+  const health = useQuery(healthQuery);
+  const sellers = useQuery(sellersQuery);
+  const waiting = sellers.data?.items.filter((seller) => seller.state === "applied").length;
+  if (health.isPending) return <Loading />;
+  if (health.error && !health.data) return <ErrorState error={health.error} onRetry={() => void health.refetch()} />;
+  const { planes, drift, shows_live } = health.data;
+  const up = planes.filter((plane) => plane.state === "up").length;
+  return (
+    <div className={styles.page}>
+      <PageHead title={t("title")} note={t("note")} />
+      <StatRow>
+        <Stat label={t("health.live")} value={shows_live} tone={shows_live > 0 ? "live" : "plain"} />
+        <Stat label={t("health.planes")} value={`${up}/${planes.length}`} tone={up === planes.length ? "good" : "bad"} />
+        <Stat label={t("health.drift")} value={drift} tone={drift === 0 ? "good" : "bad"} note={t(drift === 0 ? "health.driftGood" : "health.driftBad")} />
+        <Stat label={t("health.waiting")} value={waiting ?? "–"} />
+      </StatRow>
+      <div className={styles.columns}>
+        <div className={styles.column}>
+          <SellersPanel />
+          <ShowsNow />
+        </div>
+        <Planes planes={planes} />
+      </div>
+    </div>
+  );
+}
