@@ -25,6 +25,8 @@ export default tseslint.config(
     },
     rules: {
       ...reactHooks.configs["recommended-latest"]?.rules,
+      // Effects here own sockets, players and dialogs, and hand them to React when they are made.
+      "react-hooks/set-state-in-effect": "off",
       "react-hooks/rules-of-hooks": "error",
       "react-hooks/exhaustive-deps": "error",
       "import-x/no-cycle": "error",

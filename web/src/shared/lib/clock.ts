@@ -14,7 +14,7 @@ export class ServerClock {
   sample(serverTime: string, receivedAt: number = this.localNow()): void {
     const server = Date.parse(serverTime);
     if (Number.isNaN(server)) return;
-    this.samples = [...this.samples, server - receivedAt].slice(-8);
+    this.samples = [...this.samples, server - receivedAt].slice(-64);
     this.offset = Math.max(...this.samples);
   }
 

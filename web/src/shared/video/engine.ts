@@ -1,0 +1,157 @@
+import Hls, { type ErrorData, type HlsConfig } from "hls.js/light";
+
+import type { Playback } from "../api/types";
+
+/** "blocked": the browser wants a tap before it plays at all. */
+export type VideoStatus = "loading" | "playing" | "stalled" | "reconnecting" | "blocked" | "ended";
+
+export interface VideoState { status: VideoStatus; muted: boolean; width: number; height: number }
+
+const RESTART_DELAYS_MS = [300, 700, 1500, 3000, 5000, 8000];
+const STALL_RESTART_MS = 8000;
+const MEDIA_ERRORS_BEFORE_RESTART = 2;
+
+function config(playback: Playback): Partial<HlsConfig> {
+  // The distance from the live edge is the playlist's PART-HOLD-BACK: hls.js honours it only while we set none ourselves.
+  return playback.kind === "replay" ? { enableWorker: true, backBufferLength: 60 } : {
+    enableWorker: true, lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1, backBufferLength: 20,
+    liveSyncOnStallIncrease: 0.5, manifestLoadPolicy: { default: {
+      maxTimeToFirstByteMs: 8000, maxLoadTimeMs: 10_000, timeoutRetry: { maxNumRetry: 1, retryDelayMs: 200, maxRetryDelayMs: 500 },
+      errorRetry: { maxNumRetry: 1, retryDelayMs: 300, maxRetryDelayMs: 1000 },
+    } },
+  };
+}
+
+/** Plays one HLS address in one <video> and heals itself: a fatal error or a long stall starts it anew with back-off. */
+export class VideoEngine {
+  state: VideoState = { status: "loading", muted: true, width: 0, height: 0 };
+  private hls: Hls | null = null;
+  private restarts = 0;
+  private mediaErrors = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private stallTimer: ReturnType<typeof setTimeout> | undefined;
+  private listeners = new Set<() => void>();
+  private cleanup = new AbortController();
+
+  constructor(readonly video: HTMLVideoElement, private playback: Playback) {
+    const options = { signal: this.cleanup.signal };
+    video.muted = true;
+    video.playsInline = true;
+    video.addEventListener("playing", () => this.onPlaying(), options);
+    video.addEventListener("waiting", () => this.onWaiting(), options);
+    video.addEventListener("ended", () => this.set({ status: "ended" }), options);
+    video.addEventListener("resize", () => this.set({ width: video.videoWidth, height: video.videoHeight }), options);
+    video.addEventListener("volumechange", () => this.set({ muted: video.muted }), options);
+    video.addEventListener("error", () => { if (!this.hls) this.restart(); }, options);
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.chase(); }, options);
+    this.load();
+  }
+
+  destroy(): void {
+    this.cleanup.abort();
+    clearTimeout(this.timer);
+    clearTimeout(this.stallTimer);
+    this.hls?.destroy();
+    this.hls = null;
+    this.video.removeAttribute("src");
+  }
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** The stream time of the picture on screen, in ms since the epoch; null when the stream carries none. */
+  playingAt(): number | null {
+    if (this.hls) return this.hls.playingDate?.getTime() ?? null;
+    const start = (this.video as HTMLVideoElement & { getStartDate?: () => Date }).getStartDate?.().getTime();
+    return start === undefined || Number.isNaN(start) ? null : start + this.video.currentTime * 1000;
+  }
+
+  /** Seconds behind the camera, or null. */
+  behind(now: number): number | null {
+    const at = this.playingAt();
+    return at === null || this.playback.kind === "replay" ? null : Math.max(0, (now - at) / 1000);
+  }
+
+  /** A tap: sound on, and playing if the browser had refused. */
+  async unmute(): Promise<void> {
+    this.video.muted = false;
+    await this.play();
+  }
+
+  mute(): void { this.video.muted = true; }
+
+  async play(): Promise<void> {
+    try {
+      await this.video.play();
+    } catch (error) {
+      const name = error instanceof DOMException ? error.name : "";
+      if (name === "NotAllowedError" && !this.video.muted) {
+        this.video.muted = true;
+        await this.play();
+      } else if (name === "NotAllowedError") this.set({ status: "blocked" });
+    }
+  }
+
+  /** Back from a hidden tab or a pause: jump to the live edge instead of trailing far behind. */
+  chase(): void {
+    if (this.playback.kind === "replay") return;
+    const edge = this.hls?.liveSyncPosition;
+    if (edge && edge - this.video.currentTime > 4) this.video.currentTime = edge;
+    if (this.video.paused) void this.play();
+  }
+
+  private load(): void {
+    this.hls?.destroy();
+    this.hls = null;
+    this.set({ status: this.restarts > 0 ? "reconnecting" : "loading" });
+    if (!Hls.isSupported()) return this.loadNative();
+    const hls = new Hls(config(this.playback));
+    this.hls = hls;
+    hls.on(Hls.Events.ERROR, (_event, data) => this.onError(data));
+    hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
+    hls.loadSource(this.playback.hls_url);
+    hls.attachMedia(this.video);
+  }
+
+  private loadNative(): void {
+    this.video.src = this.playback.hls_url;
+    void this.play();
+  }
+
+  private onError(data: ErrorData): void {
+    if (!data.fatal) return;
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.mediaErrors++ < MEDIA_ERRORS_BEFORE_RESTART) this.hls?.recoverMediaError();
+    else this.restart();
+  }
+
+  private restart(): void {
+    clearTimeout(this.stallTimer);
+    clearTimeout(this.timer);
+    this.set({ status: "reconnecting" });
+    const delay = RESTART_DELAYS_MS[Math.min(this.restarts++, RESTART_DELAYS_MS.length - 1)] ?? 8000;
+    this.mediaErrors = 0;
+    this.timer = setTimeout(() => this.load(), delay * (0.7 + Math.random() * 0.6));
+  }
+
+  private onPlaying(): void {
+    clearTimeout(this.stallTimer);
+    this.restarts = 0;
+    this.set({ status: "playing", width: this.video.videoWidth, height: this.video.videoHeight });
+  }
+
+  private onWaiting(): void {
+    if (this.state.status !== "playing") return;
+    this.set({ status: "stalled" });
+    clearTimeout(this.stallTimer);
+    if (this.playback.kind === "live") this.stallTimer = setTimeout(() => this.restart(), STALL_RESTART_MS);
+  }
+
+  private set(part: Partial<VideoState>): void {
+    const next = { ...this.state, ...part };
+    if (Object.entries(next).every(([key, value]) => this.state[key as keyof VideoState] === value)) return;
+    this.state = next;
+    this.listeners.forEach((listener) => listener());
+  }
+}
