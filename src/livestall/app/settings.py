@@ -9,8 +9,9 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
+from livestall import video
 from livestall.app import guard
-from livestall.base import config
+from livestall.base import config, keys
 
 
 class Core(config.Section, frozen=True, kw_only=True):
@@ -36,9 +37,8 @@ class Live(config.Section, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535, description="port of the live gateway")] = 8001
 
 
-class Media(config.Section, frozen=True, kw_only=True):
-    port: Annotated[int, Meta(ge=0, le=65535, description="HTTP port of the media process")] = 8002
-    rtmp_port: Annotated[int, Meta(ge=0, le=65535, description="RTMP port")] = 1935
+Media = video.Settings
+"""The media process is the video feature's own: its section says more than its ports."""
 
 
 class Address(config.Section, frozen=True, kw_only=True):
@@ -81,9 +81,12 @@ def load() -> Core:
     config.load(SECTIONS, os.environ)
     given = {field: os.environ[name] for name, field in PLAIN.items() if os.environ.get(name)}
     try:
-        return msgspec.convert(given, Core, strict=False)
+        core = msgspec.convert(given, Core, strict=False)
     except msgspec.ValidationError as error:
         raise config.BadSettings(f"{config.PREFIX}…: {error}") from error
+    if core.secret:
+        keys.use(core.secret)
+    return core
 
 
 class Documented(msgspec.Struct, frozen=True):

@@ -16,9 +16,15 @@ from litestar.types import ControllerRouterHandler
 
 from livestall.base.jobs import Sweep
 from livestall.base.outbox import Listener
+from livestall.video import jobs as video_jobs
+from livestall.video import web as video_web
 
-ROUTES: Sequence[ControllerRouterHandler] = []
+ROUTES: Sequence[ControllerRouterHandler] = [
+    *video_web.ROUTES,
+]
 
 LISTENERS: Sequence[Listener] = []
 
-SWEEPS: Sequence[Sweep] = []
+SWEEPS: Sequence[Sweep] = [
+    *video_jobs.SWEEPS,
+]
