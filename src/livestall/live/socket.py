@@ -1,0 +1,320 @@
+"""The socket server: ticket, hello, commands. Every command is answered exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import msgspec
+import picows
+import structlog
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
+
+from livestall.base.errors import Refusal, TooMany, Unavailable
+from livestall.base.http import Problem, problem
+from livestall.live import frames
+from livestall.live.channels import Channels
+from livestall.live.hub import Edge, Hub, Reader
+from livestall.live.model import Caller, MessageTooLarge, NotUnderstood, Settings, TooFast
+from livestall.live.tickets import Tickets
+
+log = structlog.get_logger()
+READ_BUFFER = 2048
+BYE_RETRY_SECONDS = 2.0
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A socket command: the form of its message (besides `type` and `id`), and what it does. `run(caller, id, body)`
+    returns the result of the answer or raises a Refusal."""
+
+    form: type[Any]
+    run: Callable[[Caller, UUID, Any], Awaitable[Any]]
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    type: str
+    id: UUID | None = None
+    last_seq: int | None = None
+
+
+BUG_EN = "Something broke on our side and was recorded. Try again."
+BUG_ZH = "系统出错，已记录。请稍后重试。"
+
+
+class Bucket:
+    """`rate` a second, `burst` at once."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate, self._burst = rate, burst
+        self._left, self._at = float(burst), time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class Connection(WSListener):
+    """One person's socket."""
+
+    def __init__(self, server: Server, channel: UUID, ticket: str, locale: str, edge: Edge) -> None:
+        super().__init__()
+        self._server = server
+        self._channel, self._ticket, self._edge = channel, ticket, edge
+        self._locale = locale
+        self._caller: Caller | None = None
+        self._reader: Reader | None = None
+        self._transport: WSTransport | None = None
+        self._decode = msgspec.json.Decoder(Envelope).decode
+        self._bucket = Bucket(server.settings.commands_per_second, server.settings.commands_burst)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._refused = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self._saying_bye = False
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        server = self._server
+        self._reader = reader = Reader(transport.underlying_transport, self._edge, server.settings)
+        reader.on_drained = self._drained
+        reader.on_resync = self._resync
+        server.connections.add(self)
+        server.hub.readers += 1
+        if len(server.connections) > server.settings.connections:
+            self.bye(TooMany(retry_after_seconds=5), WSCloseCode.TRY_AGAIN_LATER, 5 + 10 * (id(self) % 97) / 97)
+            return
+        try:
+            self._caller = server.tickets.read(self._ticket, self._channel)
+            self._locale = self._caller.locale or self._locale
+        except Refusal as refusal:
+            self.bye(refusal, WSCloseCode.POLICY_VIOLATION, -1)
+            return
+        self._deadline = asyncio.get_running_loop().call_later(server.settings.hello_seconds, self._no_hello)
+
+    def _no_hello(self) -> None:
+        self.bye(NotUnderstood(reason="say hello first"), WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows names it
+        if self._deadline is not None:
+            self._deadline.cancel()
+        server = self._server
+        if self in server.connections:
+            server.connections.discard(self)
+            server.hub.readers -= 1
+        if self._reader is not None:
+            server.hub.left(self._reader)
+            server.channels.leave(self._channel, self._reader)
+
+    def pause_writing(self) -> None:
+        if self._reader is not None:
+            self._server.hub.paused(self._reader)
+
+    def resume_writing(self) -> None:
+        if self._reader is not None:
+            self._server.hub.resumed(self._reader)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind is WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+            return
+        if kind in {WSMsgType.PING, WSMsgType.PONG} or self._saying_bye:
+            return
+        if kind is not WSMsgType.TEXT or not frame.fin:
+            reason = NotUnderstood(reason="send text, each message in one frame")
+            self.bye(reason, WSCloseCode.UNSUPPORTED_DATA, BYE_RETRY_SECONDS)
+            return
+        if frame.payload_size > self._server.settings.frame_bytes:
+            self.bye(
+                MessageTooLarge(bytes=self._server.settings.frame_bytes), WSCloseCode.MESSAGE_TOO_BIG, BYE_RETRY_SECONDS
+            )
+            return
+        payload = frame.get_payload_as_bytes()
+        try:
+            payload.decode()  # all of it is UTF-8, also the parts that no field reads
+            envelope = self._decode(payload)
+        except UnicodeDecodeError:
+            self.bye(NotUnderstood(reason="text is UTF-8"), WSCloseCode.INVALID_TEXT, BYE_RETRY_SECONDS)
+            return
+        except msgspec.MsgspecError as error:
+            self.bye(NotUnderstood(reason=str(error)), WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
+            return
+        self._take(envelope, payload)
+
+    def _take(self, envelope: Envelope, payload: bytes) -> None:
+        if envelope.type == "hello":
+            self._hello(envelope.last_seq)
+            return
+        if self._deadline is not None:
+            self._no_hello()
+            return
+        if envelope.type == "ping" and envelope.id is None:
+            if self._bucket.take():
+                self._send(frames.pong())
+            return
+        if envelope.id is None:
+            reason = NotUnderstood(reason="a command carries an id")
+            self.bye(reason, WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
+            return
+        waiting = len(self._under_way) >= self._server.settings.commands_waiting
+        if waiting or not self._bucket.take():
+            self._refuse(envelope.id, TooFast(retry_after_seconds=1))
+            self._refused += 1
+            if self._refused > self._server.settings.refusals_max:
+                self.bye(TooFast(retry_after_seconds=30), WSCloseCode.POLICY_VIOLATION, 30)
+            return
+        self._refused = 0
+        task = asyncio.create_task(self._run(envelope.type, envelope.id, payload))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    def _hello(self, last_seq: int | None) -> None:
+        if self._deadline is None:
+            return
+        self._deadline.cancel()
+        self._deadline = None
+        self._keep(self._join(last_seq))
+
+    async def _join(self, last_seq: int | None) -> None:
+        reader, caller = self._reader, self._caller
+        if reader is None or caller is None:
+            return
+        try:
+            await self._server.channels.join(self._channel, reader, last_seq, caller.role)
+        except Refusal as refusal:
+            self.bye(refusal, WSCloseCode.POLICY_VIOLATION, -1)
+        except Exception as error:
+            log.error("a reader could not join", channel=str(self._channel), exc_info=error)
+            self.bye(Unavailable(), WSCloseCode.INTERNAL_ERROR, 5)
+
+    def _drained(self) -> None:
+        if self._reader is not None and self._caller is not None:
+            task = self._server.channels.catch_up(self._channel, self._reader, self._caller.role)
+            if task is not None:
+                self._server.keep(task)
+
+    def _resync(self) -> None:
+        self._keep(self._join(None))
+
+    def _keep(self, work: Any) -> None:
+        self._server.keep(asyncio.create_task(work))
+
+    async def _run(self, kind: str, command_id: UUID, payload: bytes) -> None:
+        caller = self._caller
+        if caller is None:
+            return
+        try:
+            command, body = self._server.read_command(kind, payload)
+            result = await command.run(caller, command_id, body)
+        except Refusal as refusal:
+            self._refuse(command_id, refusal)
+        except Exception as error:
+            log.error("command failed", command=kind, exc_info=error)
+            detail = BUG_ZH if self._locale.startswith("zh") else BUG_EN
+            bug = Problem("/api/problems/bug", "internal error", 500, detail, "bug")
+            self._send(frames.refusal(command_id, bug))
+        else:
+            self._send(frames.answer(command_id, result))
+
+    def _refuse(self, command_id: UUID, refusal: Refusal) -> None:
+        self._send(frames.refusal(command_id, problem(refusal, self._locale)))
+
+    def _send(self, payload: bytes) -> None:
+        if self._reader is not None and not self._saying_bye:
+            self._server.hub.send(self._reader, payload)
+
+    def bye(self, refusal: Refusal, code: WSCloseCode, retry_seconds: float) -> None:
+        """Say why, and close."""
+        if self._saying_bye or self._transport is None or self._reader is None:
+            return
+        sentence = refusal.sentence(self._locale)
+        self._send(frames.bye(refusal.code, sentence, retry_seconds))
+        self._saying_bye = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        self._server.hub.left(self._reader)
+        self._server.channels.leave(self._channel, self._reader)
+        self._transport.send_close(code, refusal.code)
+        self._transport.disconnect()
+
+
+Route = Callable[[str], UUID | None]
+"""The channel that a path names, None for a path that is no socket's."""
+
+
+class Server:
+    """Listens for sockets until closed."""
+
+    def __init__(
+        self, hub: Hub, channels: Channels, tickets: Tickets, commands: Mapping[str, Command], settings: Settings,
+        route: Route, edge: Callable[[WSUpgradeRequest], Edge],
+    ) -> None:  # fmt: skip
+        self.hub, self.channels, self.tickets = hub, channels, tickets
+        self.commands, self.settings = commands, settings
+        self.connections: set[Connection] = set()
+        self._route, self._edge = route, edge
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port, which the system chose if `port` is 0."""
+        self._server = await picows.ws_create_server(
+            self._accept, host, port, backlog=4096, read_buffer_init_size=READ_BUFFER,
+            # The frame that is too large by a little gets a sentence from us; picows closes for the far too large.
+            max_frame_size=2 * self.settings.frame_bytes, enable_auto_ping=True,
+            auto_ping_idle_timeout=self.settings.ping_seconds, auto_ping_reply_timeout=self.settings.ping_seconds,
+        )  # fmt: skip
+        self.keep(asyncio.create_task(self._watch()))
+        return self._server.sockets[0].getsockname()[1]
+
+    def read_command(self, kind: str, payload: bytes) -> tuple[Command, Any]:
+        """The command and its body. Raises NotUnderstood."""
+        command = self.commands.get(kind)
+        if command is None:
+            raise NotUnderstood(reason=f"there is no command {kind[:32]!r}")
+        try:
+            return command, msgspec.json.decode(payload, type=command.form)
+        except msgspec.MsgspecError as error:
+            raise NotUnderstood(reason=str(error)) from error
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _accept(self, request: WSUpgradeRequest) -> Any:
+        path, _, query = request.path.decode("latin-1").partition("?")
+        if path == "/health":
+            return picows.WSUpgradeResponseWithListener(picows.WSUpgradeResponse.create_ok_response(b"ok"), None)
+        channel = self._route(path)
+        if channel is None:
+            return None
+        ticket = parse_qs(query, max_num_fields=8).get("ticket", [""])[0]
+        locale = request.headers.get("Accept-Language", "en")[:2].lower()
+        return Connection(self, channel, ticket, locale, self._edge(request))
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self.hub.cut_off_stuck()
+            self.channels.forget_idle()
+
+    async def close(self, refusal: Refusal) -> None:
+        """Say bye to everyone, spread over a few seconds of coming back, and stop listening."""
+        for task in self._tasks:
+            task.cancel()
+        if self._server is not None:
+            self._server.close()
+        for n, connection in enumerate(list(self.connections)):
+            connection.bye(refusal, WSCloseCode.SERVICE_RESTART, 1 + (n % 50) / 10)
+        for channel in self.channels.all():
+            channel.tick.close()
