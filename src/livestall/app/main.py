@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 import uvicorn
-from litestar import Litestar
+from litestar import Litestar, Request, Router, get
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -17,10 +18,16 @@ from livestall.app import health, pages, settings, wiring
 from livestall.base import config
 from livestall.base import log as logs
 from livestall.base.db import Database
-from livestall.base.http import EXCEPTION_HANDLERS
+from livestall.base.http import EXCEPTION_HANDLERS, Who, may
 
 log = structlog.get_logger()
 STOP_SECONDS = 4
+
+
+@get("/api/openapi.json", opt=may(Who.anyone), include_in_schema=False, media_type="application/vnd.oai.openapi+json")
+async def openapi_description(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """The OpenAPI 3.1 description of all of the API."""
+    return request.app.openapi_schema.to_schema()
 
 
 def create_app(db: Database, *, debug: bool = False) -> Litestar:
@@ -35,18 +42,20 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
         return db
 
     return Litestar(
-        route_handlers=[*wiring.ROUTES, *health.ROUTES],
+        route_handlers=[*wiring.ROUTES, *health.ROUTES, openapi_description],
         dependencies={"db": Provide(provide_db)},
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=OpenAPIConfig(
             title="Livestall",
             version="1",
             description="The API of a live commerce market. Every write carries an id that the client makes (UUIDv7).",
-            path="/api",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            # Litestar answers unknown paths below this one with an HTML page, so it gets a corner of its own.
+            openapi_router=Router("/api/openapi", route_handlers=[], opt=may(Who.anyone), include_in_schema=False),
+            render_plugins=[JsonRenderPlugin(path="/schema.json")],
         ),
         lifespan=[lifespan],
         debug=debug,
+        logging_config=None,
     )
 
 

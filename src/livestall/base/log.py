@@ -20,7 +20,14 @@ def _redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> st
 
 def set_up(process: str, *, as_json: bool, level: str = "info") -> None:
     """Configure structlog and the standard library's logging for this process, named in every line."""
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(
+            colors=False,
+            exception_formatter=structlog.dev.plain_traceback,  # never with local variables: they hold secrets
+        )
+    )
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -41,3 +48,4 @@ def set_up(process: str, *, as_json: bool, level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)  # it tells of every connection that a restart costs
