@@ -9,7 +9,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
-from livestall import video
+from livestall import live, rooms, video
 from livestall.app import guard
 from livestall.base import config, keys
 
@@ -33,9 +33,8 @@ class Web(config.Section, frozen=True, kw_only=True):
     access_log: Annotated[bool, Meta(description="one log line a request")] = False
 
 
-class Live(config.Section, frozen=True, kw_only=True):
-    port: Annotated[int, Meta(ge=0, le=65535, description="port of the live gateway")] = 8001
-
+Live = live.Settings
+"""The gateway's limits are said beside the code that keeps them."""
 
 Media = video.Settings
 """The media process is the video feature's own: its section says more than its ports."""
@@ -59,6 +58,7 @@ SECTIONS: dict[str, type[config.Section]] = {
     "web": Web,
     "live": Live,
     "media": Media,
+    "rooms": rooms.Settings,
     "address": Address,
     "logs": Logs,
 }

@@ -7,21 +7,19 @@ from uuid import UUID
 
 import jwt
 
-from livestall.base import clock
-from livestall.live.model import Caller, TicketExpired, WrongTicket
+from livestall.base import clock, config, keys
+from livestall.live.model import Caller, Settings, TicketExpired, WrongTicket
 
 ALGORITHM = "HS256"
 PURPOSE = "livestall-socket"
 
 
 class Tickets:
-    """Makes and reads tickets with one secret of at least 32 bytes; the API and the gateway share it."""
+    """Makes and reads tickets with the market's secret, which the API and the gateway share."""
 
-    def __init__(self, secret: str, seconds: int = 60) -> None:
-        if len(secret) < 32:
-            raise ValueError("the secret that signs tickets needs at least 32 characters")
-        self._secret = secret
-        self._seconds = seconds
+    def __init__(self) -> None:
+        self._secret = keys.sign("ticket-key", PURPOSE)
+        self._seconds = config.of(Settings).ticket_seconds
 
     def issue(self, caller: Caller) -> tuple[str, datetime]:
         """A ticket for `caller`, and when it stops being good."""

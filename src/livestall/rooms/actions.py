@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from livestall import video
 from livestall.accounts import Actor
 from livestall.base import clock, config, ids, outbox
 from livestall.base.db import Read, Tx
@@ -113,10 +114,11 @@ async def plan_show(
     room_id = await store.open_room(tx, ids.new(), creator_id)
     state = ShowState.scheduled if planned_at else ShowState.draft
     now = clock.now()
+    stream_id = ids.new()
     fields = {
         "id": show_id, "room_id": room_id, "creator_id": creator_id, "host_id": host_id, "title": title,
         "description": description, "state": state.value, "mode": mode, "planned_at": planned_at,
-        "stream_id": ids.new(), "ingest_delay_ms": config.of(Settings).ingest_delay_ms, "created_at": now,
+        "stream_id": stream_id, "ingest_delay_ms": config.of(Settings).ingest_delay_ms, "created_at": now,
     }  # fmt: skip
     is_new = await store.insert_show(tx, fields)
     record = await show(tx, show_id)
@@ -124,6 +126,7 @@ async def plan_show(
         if (record.creator_id, record.title, record.description) != (creator_id, title, description):
             raise SameIdOtherContents
         return record
+    await video.open_streams(tx, [video.NewStream(stream_id, show_id, mode)])
     if state is ShowState.scheduled:
         await store.write_move(tx, show_id, ShowState.draft, state, now, host_id, "announced")
         await _tell_moved(tx, record, ShowState.draft)
@@ -142,6 +145,8 @@ async def edit_show(tx: Tx, actor: Actor, show_id: UUID, changes: Mapping[str, A
     if {"planned_at", "mode"} & set(changes) and record.state not in BEFORE:
         raise WrongState(state=record.state.value)
     after = await store.update_show(tx, show_id, changes)
+    if after.mode != record.mode and after.stream_id is not None:
+        await video.set_mode(tx, after.stream_id, after.mode)
     if after.state is ShowState.draft and after.planned_at is not None:
         return await _move(tx, after, ShowState.scheduled, actor.user_id, "announced")
     await _tell_moved(tx, after, after.state)
@@ -162,7 +167,7 @@ async def go_live(tx: Tx, actor: Actor, show_id: UUID) -> ShowRecord:
         return record
     if record.state not in BEFORE:
         raise WrongState(state=record.state.value)
-    if not record.stream_online:
+    if record.stream_id is None or not (await video.stream(tx, record.stream_id)).online:
         raise NoStream
     if await tx.fetchval(
         "select 1 from show where room_id = $1 and state in ('live', 'interrupted') and id <> $2",
@@ -195,6 +200,8 @@ async def _end(tx: Tx, record: ShowRecord, by_id: UUID | None, reason: str) -> S
     after = await _move(tx, record, ShowState.ended, by_id, reason)
     open_pins = [pin.id for pin in await store.pins(tx, record.id) if pin.ended_stream_at is None]
     await _end_pins(tx, record, open_pins)
+    if record.stream_id is not None:
+        await video.close_streams(tx, [record.stream_id])
     return after
 
 

@@ -15,6 +15,7 @@ from livestall.base import config
 from livestall.base.errors import Conflict, Forbidden, Invalid, NotFound
 from livestall.base.money import Money
 from livestall.base.outbox import Event
+from livestall.video import Playback
 
 TRAY_MAX = 500
 SECONDARY_PINS_MAX = 2
@@ -94,17 +95,6 @@ class Addresses(msgspec.Struct, frozen=True):
 PORTABLE = Addresses(web="livestall-web:", live="livestall-live:", media="livestall-media:", rtmp="livestall-rtmp:")
 """Marks that stand in stored and shared frames, where nobody in particular asks: the gateway puts each reader's own
 addresses in their place."""
-
-
-class Playback(msgspec.Struct, frozen=True):
-    """How to watch. `part_seconds` and `target_latency_seconds` say what the player should aim at."""
-
-    hls_url: str
-    whep_url: str | None
-    mode: Literal["default", "interactive"]
-    part_seconds: float
-    target_latency_seconds: float
-    kind: Literal["live", "replay"]
 
 
 class ShowCreator(msgspec.Struct, frozen=True):
@@ -231,16 +221,6 @@ class Minute(msgspec.Struct, frozen=True):
     at: datetime
     viewers: int
     likes: int
-
-
-class Ingest(msgspec.Struct, frozen=True):
-    """Where and with which secret to broadcast. `state` is "online" while a picture arrives, else "offline"."""
-
-    rtmp_server: str
-    rtmp_key: str
-    whip_url: str
-    whip_token: str
-    state: Literal["online", "offline"]
 
 
 class Ticket(msgspec.Struct, frozen=True):
