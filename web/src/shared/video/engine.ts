@@ -80,6 +80,8 @@ export class VideoEngine {
     await this.play();
   }
 
+  seek(seconds: number): void { this.video.currentTime = seconds; }
+
   mute(): void { this.video.muted = true; }
 
   async play(): Promise<void> {

@@ -1,0 +1,2 @@
+export { Checkout } from "./checkout";
+export { OrderReturn } from "./order-return";
