@@ -1,1 +1,45 @@
-"""To be opened by its first verb."""
+"""Payments: money expected for an order, set aside, taken, let go or given back, at a provider. The door.
+
+expect (with the order) → start (the buyer's page) → PaymentAuthorised → request_capture → PaymentCaptured
+                                                                       → request_void    → PaymentVoided
+request_refund → PaymentRefunded. Not paid in time: PaymentFailed.
+"""
+
+from livestall.payments.actions import (
+    expect,
+    extend,
+    record_notice,
+    request_capture,
+    request_refund,
+    request_void,
+    start,
+)
+from livestall.payments.backends import ProviderAway, ProviderRefused, plug
+from livestall.payments.model import (
+    AlreadyPaid,
+    Expected,
+    Extension,
+    NoPayment,
+    NotPayable,
+    OrderPayment,
+    PaymentAuthorised,
+    PaymentCaptured,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentRefundFailed,
+    PaymentSurplus,
+    PaymentVoided,
+    PayPage,
+    Refund,
+    RefundTooLarge,
+    Settings,
+    State,
+)
+from livestall.payments.store import of_orders
+
+__all__ = [
+    "AlreadyPaid", "Expected", "Extension", "NoPayment", "NotPayable", "OrderPayment", "PayPage", "PaymentAuthorised",
+    "PaymentCaptured", "PaymentFailed", "PaymentRefundFailed", "PaymentRefunded", "PaymentSurplus", "PaymentVoided",
+    "ProviderAway", "ProviderRefused", "Refund", "RefundTooLarge", "Settings", "State", "expect", "extend",
+    "of_orders", "plug", "record_notice", "request_capture", "request_refund", "request_void", "start",
+]  # fmt: skip
