@@ -10,11 +10,14 @@ from typing import Any
 import structlog
 import uvicorn
 from litestar import Litestar, Request, Router, get
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from livestall.accounts import web as accounts
 from livestall.app import health, pages, settings, wiring
+from livestall.app.addresses import provide_addresses
 from livestall.base import config
 from livestall.base import log as logs
 from livestall.base.db import Database
@@ -41,9 +44,15 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
     async def provide_db() -> Database:
         return db
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[*wiring.ROUTES, *health.ROUTES, openapi_description],
-        dependencies={"db": Provide(provide_db)},
+        dependencies={
+            "db": Provide(provide_db),
+            "actor": Provide(accounts.provide_actor),
+            "addresses": Provide(provide_addresses),
+        },
+        guards=[accounts.guard],
+        state=State({"db": db}),
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=OpenAPIConfig(
             title="Livestall",
@@ -57,6 +66,8 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
         debug=debug,
         logging_config=None,
     )
+    accounts.check_marks(app)
+    return app
 
 
 def create_site(db: Database) -> pages.Site:

@@ -3,28 +3,57 @@
 ROUTES          HTTP endpoints of every feature
 LISTENERS       event → handler, run by the worker's relay
 LIVE_EVENTS     event → what the room hears, run by the gateway
-SNAPSHOT_PARTS  what a room's snapshot is made of
-COMMANDS        socket command → verb
+COMMANDS        socket command → verb, besides the gateway's own `chat` and `like`
 SWEEPS          what time starts
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from litestar.types import ControllerRouterHandler
 
+from livestall import deals, stock
+from livestall.accounts import jobs as accounts_jobs
+from livestall.accounts import web as accounts_web
+from livestall.app import projections, snapshot
+from livestall.base.db import Database, Read
 from livestall.base.jobs import Sweep
-from livestall.base.outbox import Listener
+from livestall.base.outbox import Delivered, Event, Listener
+from livestall.chat import jobs as chat_jobs
+from livestall.chat import web as chat_web
+from livestall.live import Command, NewEvent, Total
+from livestall.rooms import jobs as rooms_jobs
+from livestall.rooms import web as rooms_web
 from livestall.video import jobs as video_jobs
 from livestall.video import web as video_web
 
 ROUTES: Sequence[ControllerRouterHandler] = [
+    *accounts_web.ROUTES,
     *video_web.ROUTES,
+    *rooms_web.ROUTES,
+    *chat_web.ROUTES,
+    *snapshot.ROUTES,
 ]
 
-LISTENERS: Sequence[Listener] = []
+LISTENERS: Sequence[Listener] = [rooms_jobs.LISTENER]
 
 SWEEPS: Sequence[Sweep] = [
+    *accounts_jobs.SWEEPS,
     *video_jobs.SWEEPS,
+    *rooms_jobs.SWEEPS,
 ]
+
+Projection = Callable[[Read, Sequence[Delivered]], Awaitable[Sequence[NewEvent | Total]]]
+
+LIVE_EVENTS: Mapping[type[Event], Projection] = {
+    **rooms_jobs.LIVE_EVENTS,
+    **chat_jobs.LIVE_EVENTS,
+    stock.StockChanged: projections.stock_changed,
+    deals.DealChanged: projections.deal_changed,
+}
+
+MakeCommand = Callable[[Database, Callable[[], None]], Command]
+"""Makes a command over the database; the second argument, called after a commit, hurries the projector."""
+
+COMMANDS: Mapping[str, MakeCommand] = {}

@@ -1,0 +1,40 @@
+"""What a room hears of features that know no room: stock, deals and orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from livestall import catalog, deals, rooms, stock
+from livestall.base.db import Read
+from livestall.base.outbox import Delivered
+from livestall.live import NewEvent, Total
+
+
+async def stock_changed(read: Read, batch: Sequence[Delivered]) -> list[NewEvent | Total]:
+    """Units left: of a variant in every show that offers it, of a deal in its own show."""
+    last = {one.event.pool_id: one.event for one in batch if isinstance(one.event, stock.StockChanged)}
+    told: list[NewEvent | Total] = []
+    general = {event.variant_id: event for event in last.values() if event.pool_id == event.variant_id}
+    offers = await catalog.offers(read, list(general))
+    for show_id, product_id in await rooms.shows_offering(read, list({one.product_id for one in offers.values()})):
+        for offer in offers.values():
+            if offer.product_id == product_id:
+                left = general[offer.variant_id].available
+                told.append(Total(show_id, "stock", left, str(offer.variant_id)))
+    carved = [event.pool_id for event in last.values() if event.pool_id != event.variant_id]
+    told += [
+        Total(deal.show_id, "deals", {"left": deal.left, "sold": deal.sold, "released": deal.released}, str(deal.id))
+        for deal in (await deals.deals(read, carved)).values()
+    ]
+    return told
+
+
+async def deal_changed(_read: Read, batch: Sequence[Delivered]) -> list[NewEvent | Total]:
+    return [
+        NewEvent(
+            channel=event.subject, kind="deal.changed", at=event.at,
+            stream_at=event.deal.announced_stream_at if event.deal.state == "countdown" else None, body=event.deal,
+        )
+        for one in batch
+        if isinstance(event := one.event, deals.DealChanged)
+    ]  # fmt: skip
