@@ -1,0 +1,53 @@
+"""The media process: RTMP, and HTTP with LL-HLS, WHIP and WHEP."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from livestall.app import guard, settings
+from livestall.base import config
+from livestall.base import log as logs
+from livestall.video.embedded.engine import Engine
+from livestall.video.embedded.hooks import Market
+from livestall.video.embedded.http import create_app
+
+log = structlog.get_logger()
+
+
+def run() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    guard.end_with_parent()
+    core = settings.load()
+    how = config.of(settings.Logs)
+    logs.set_up("media", as_json=how.as_json, level=how.level)
+    uvloop.run(serve(core))
+
+
+async def serve(core: settings.Core) -> None:
+    here, media = config.of(settings.Web), config.of(settings.Media)
+    hook_url = media.hook_url or f"http://127.0.0.1:{here.port}/api/hooks/media/embedded"
+    engine = Engine(Path(core.data) / "media", Market(hook_url), media)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await engine.start()
+    rtmp = await loop.create_server(engine.rtmp, here.host, media.rtmp_port)
+    runner = web.AppRunner(create_app(engine), access_log=None, handler_cancellation=True, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, here.host, media.port).start()
+    log.info("media is up", rtmp_port=media.rtmp_port, http_port=media.port)
+    await stopping.wait()
+    rtmp.close()
+    await engine.stop()
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    run()

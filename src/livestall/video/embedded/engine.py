@@ -1,0 +1,330 @@
+"""What is live in this process: streams, their publishers, takeovers, previews, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from livestall.base import clock, config, ids
+from livestall.base.errors import Invalid
+from livestall.video.embedded import recorder
+from livestall.video.embedded.flv import FlvSink
+from livestall.video.embedded.h264 import annex_b
+from livestall.video.embedded.hooks import Market
+from livestall.video.embedded.packager import Packager
+from livestall.video.embedded.poster import Painter
+from livestall.video.embedded.recorder import Index, Recorder
+from livestall.video.embedded.rtmp import NotAdmitted, RtmpConnection
+from livestall.video.model import LATENCY, Grant, Hook, HookKind, Ingress, Online, Recording, Settings
+
+log = structlog.get_logger()
+APP = "live"
+POSTER_FILE = "poster.jpg"
+KEEP_SECONDS = 600.0
+KEEP_ENDED_SECONDS = 60.0
+EPOCH_LEAD_SECONDS = 10.0
+TAKEN_OVER = "another publisher with the same key took over"
+
+
+class Session:
+    """One publisher from its admission to its end."""
+
+    def __init__(self, stream: LiveStream, protocol: Ingress, close: Callable[[str], None]) -> None:
+        self.id = ids.new()
+        self.stream = stream
+        self.protocol: Ingress = protocol
+        self.since: datetime = clock.now()
+        self.close = close
+        self.told = False
+        self.ended = False
+        self.watch: asyncio.Task[None] | None = None
+        self.start_at = time.monotonic()
+        self.start_frames, self.start_bytes = stream.packager.frames, stream.packager.bytes
+
+
+class LiveStream:
+    """A stream in memory; `folder` holds its recording and its newest preview."""
+
+    def __init__(self, stream_id: UUID, folder: Path, packager: Packager) -> None:
+        self.id = stream_id
+        self.folder = folder
+        self.packager = packager
+        self.session: Session | None = None
+        self.poster: bytes | None = None
+        self.painted_from: bytes | None = None
+        self.painted_at = 0.0
+        self.touched = time.monotonic()
+        self.cached_playlist: tuple[int, bytes] | None = None
+        self.relay: Any = None
+        """The WHIP publisher's tracks, for previews; see rtc.py."""
+
+
+class Engine:
+    """All streams of this process. `folder` is the media folder, `market` answers and listens."""
+
+    def __init__(self, folder: Path, market: Market, settings: Settings | None = None) -> None:
+        self.folder = folder
+        self.market = market
+        self.settings = settings or config.of(Settings)
+        self.streams: dict[UUID, LiveStream] = {}
+        self.tag = secrets.token_hex(3)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+        self._painter = Painter()
+        self._opening: dict[UUID, asyncio.Lock] = {}
+        self._known = asyncio.Condition()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        await self.market.start()
+        self._tasks = [asyncio.create_task(self._paint_all()), asyncio.create_task(self._forget_old())]
+
+    async def stop(self) -> None:
+        """End every publisher and leave whole recordings."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for stream in list(self.streams.values()):
+            if stream.session is not None:
+                self._throw_out(stream.session, "the media server stops")
+            if stream.packager.recorder is not None:
+                await stream.packager.recorder.finish()
+        await self.market.stop()
+        await self._painter.stop()
+        self._writer.shutdown(wait=True)
+
+    # --------------------------------------------------------- publishers
+
+    async def admit(self, name: str, secret: str, protocol: Ingress, ip: str) -> LiveStream:
+        """The stream that this publisher may send to. Raises NotAdmitted with a sentence for the host."""
+        try:
+            stream_id = ids.parse(name)
+        except Invalid:
+            raise NotAdmitted("the stream key is wrong; copy server and key from the studio again") from None
+        publishing = sum(one.session is not None for one in self.streams.values())
+        if publishing >= self.settings.publishers_max:
+            raise NotAdmitted("this server carries as many streams as it can; try again later")
+        grant = await self.market.authorise(stream_id, secret, protocol, ip)
+        stream = await self._open(grant)
+        if stream.packager.ended:
+            raise NotAdmitted("this show has ended; plan a new one and use its key")
+        return stream
+
+    async def _open(self, grant: Grant) -> LiveStream:
+        async with self._opening.setdefault(grant.stream_id, asyncio.Lock()):
+            stream = self.streams.get(grant.stream_id)
+            if stream is None:
+                folder = self.folder / str(grant.stream_id)
+                loop = asyncio.get_running_loop()
+                found = await loop.run_in_executor(self._writer, recorder.load, folder)
+                stream = LiveStream(grant.stream_id, folder, self._packager(grant, folder, found))
+                self.streams[grant.stream_id] = stream
+                async with self._known:
+                    self._known.notify_all()
+            elif stream.session is None:
+                stream.packager.latency = LATENCY[grant.mode]
+        self._opening.pop(grant.stream_id, None)
+        return stream
+
+    def _packager(self, grant: Grant, folder: Path, found: Index | None) -> Packager:
+        """A new time line, or the one of the recording when this process came back after a crash."""
+        segments = found.segments if found else []
+        epoch = found.epoch if found else time.time() - EPOCH_LEAD_SECONDS
+        return Packager(
+            LATENCY[grant.mode],
+            epoch=epoch,
+            window=self.settings.window_segments,
+            recorder=Recorder(folder, epoch, self._writer) if self.settings.record else None,
+            first_number=segments[-1].number + 1 if segments else 0,
+            discontinuities=sum(one.discontinuity for one in segments),
+            resumed=bool(segments),
+        )
+
+    def begin(self, stream: LiveStream, protocol: Ingress, close: Callable[[str], None]) -> tuple[Session, int]:
+        """A publisher starts; the one before, if any, is thrown out. Returns its session and where its media time
+        starts, in milliseconds."""
+        if stream.session is not None:
+            self._throw_out(stream.session, TAKEN_OVER)
+        session = Session(stream, protocol, close)
+        start = stream.packager.begin()
+        stream.session = session
+        stream.touched = time.monotonic()
+        session.watch = asyncio.create_task(self._tell_when_seen(session, stream.packager.parts))
+        log.info("publisher accepted", stream=str(stream.id), protocol=protocol)
+        return session, start
+
+    async def _tell_when_seen(self, session: Session, parts: int) -> None:
+        """The market hears of a publisher once there is a picture."""
+        packager = session.stream.packager
+        while packager.parts <= parts:
+            await packager.wait(lambda: packager.parts > parts, 3600)
+        session.told = True
+        self._tell(session, "published", session.since, "")
+
+    def end(self, session: Session, reason: str) -> None:
+        """The publisher is gone. Its stream stays: it may come back. Safe to repeat."""
+        if session.ended:
+            return
+        session.ended = True
+        stream = session.stream
+        if session.watch is not None:
+            session.watch.cancel()
+        if stream.session is session:
+            stream.packager.pause()
+            stream.session = None
+            stream.relay = None
+            stream.touched = time.monotonic()
+        if session.told:
+            self._tell(session, "unpublished", clock.now(), reason)
+        log.info("publisher gone", stream=str(stream.id), reason=reason)
+
+    def _throw_out(self, session: Session, reason: str) -> None:
+        self.end(session, reason)
+        session.close(reason)
+
+    def _tell(self, session: Session, kind: HookKind, at: datetime, reason: str) -> None:
+        self.market.tell(
+            Hook(
+                kind=kind,
+                stream=session.stream.id,
+                session=session.id,
+                protocol=session.protocol,
+                at=at,
+                reason=reason[:200],
+            )
+        )
+
+    # ------------------------------------------------------------ control
+
+    def online(self) -> list[Online]:
+        """The publishers whose picture arrives, with their health."""
+        return [
+            self.health(one.session) for one in self.streams.values() if one.session is not None and one.session.told
+        ]
+
+    def health(self, session: Session) -> Online:
+        packager = session.stream.packager
+        seconds = max(0.001, time.monotonic() - session.start_at)
+        return Online(
+            stream_id=session.stream.id,
+            session_id=session.id,
+            protocol=session.protocol,
+            since=session.since,
+            width=packager.video.width if packager.video else 0,
+            height=packager.video.height if packager.video else 0,
+            kbps=round((packager.bytes - session.start_bytes) / seconds / 125),
+            fps=round((packager.frames - session.start_frames) / seconds, 1),
+            keyframe_seconds=round(packager.keyframe_seconds, 2),
+        )
+
+    def kick(self, stream_id: UUID, session_id: UUID) -> None:
+        stream = self.streams.get(stream_id)
+        self.market.forget(stream_id)
+        if stream is not None and stream.session is not None and stream.session.id == session_id:
+            self._throw_out(stream.session, "the stream key was replaced")
+
+    async def finish(self, stream_id: UUID) -> Recording | None:
+        """End the stream for good; also of a stream that only an earlier process knew. Safe to repeat."""
+        self.market.forget(stream_id)
+        stream = self.streams.get(stream_id)
+        if stream is None:
+            index = await self.index(stream_id)
+        else:
+            if stream.session is not None:
+                self._throw_out(stream.session, "the show has ended")
+            stream.packager.finish()
+            stream.touched = time.monotonic()
+            on_disk = stream.packager.recorder
+            index = await on_disk.finish() if on_disk is not None else None
+        return index.recording() if index is not None else None
+
+    async def index(self, stream_id: UUID) -> Index | None:
+        """What is recorded of a stream so far."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writer, recorder.load, self.folder / str(stream_id))
+
+    async def wait_for(self, stream_id: UUID, seconds: float) -> LiveStream | None:
+        """The stream, when a publisher brings it within that time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self._known:
+                await self._known.wait_for(lambda: stream_id in self.streams)
+        return self.streams.get(stream_id)
+
+    # -------------------------------------------------------------- chores
+
+    async def _paint_all(self) -> None:
+        while True:
+            await asyncio.sleep(0.25)
+            for stream in list(self.streams.values()):
+                due = time.monotonic() - stream.painted_at >= self.settings.poster_seconds
+                keyframe = stream.packager.keyframe
+                if due and keyframe is not None and keyframe[1] is not stream.painted_from:
+                    stream.painted_at, stream.painted_from = time.monotonic(), keyframe[1]
+                    await self._paint(stream, annex_b(*keyframe))
+
+    async def _paint(self, stream: LiveStream, keyframe: bytes) -> None:
+        try:
+            picture = await self._painter.paint(keyframe)
+            if picture is not None:
+                stream.poster = picture
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._writer, _replace, stream.folder / POSTER_FILE, picture)
+        except Exception as error:  # a full disk or a broken picture costs the preview, nothing else
+            log.warning("no preview", stream=str(stream.id), error=repr(error))
+
+    async def _forget_old(self) -> None:
+        while True:
+            await asyncio.sleep(5)
+            now = time.monotonic()
+            for stream in list(self.streams.values()):
+                keep = KEEP_ENDED_SECONDS if stream.packager.ended else KEEP_SECONDS
+                if stream.session is None and now - stream.touched > keep:
+                    del self.streams[stream.id]
+                    if stream.packager.recorder is not None:
+                        await stream.packager.recorder.finish()
+
+    # ---------------------------------------------------------------- RTMP
+
+    def rtmp(self) -> RtmpConnection:
+        """A protocol for one RTMP connection."""
+        settings = self.settings
+        return RtmpConnection(self._admit_rtmp, idle_seconds=settings.idle_seconds, kbps_max=settings.kbps_max)
+
+    async def _admit_rtmp(self, connection: RtmpConnection, app: str, key: str) -> RtmpPublisher:
+        name, _, query = key.partition("?")
+        if app.partition("?")[0].strip("/") != APP:
+            raise NotAdmitted(f"the server address must end in /{APP}; copy it from the studio again")
+        secret = next((part[2:] for part in query.split("&") if part.startswith("k=")), "")
+        stream = await self.admit(name.strip("/"), secret, "rtmp", connection.peer)
+        session, start = self.begin(stream, "rtmp", connection.close)
+        return RtmpPublisher(self, session, start)
+
+
+class RtmpPublisher(FlvSink):
+    """An RTMP publisher's media, and its end."""
+
+    def __init__(self, engine: Engine, session: Session, start_ms: int) -> None:
+        super().__init__(session.stream.packager, start_ms)
+        self._engine = engine
+        self._session = session
+
+    def end(self, reason: str) -> None:
+        self._engine.end(self._session, reason)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put a whole new file in place of the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(".new")
+    fresh.write_bytes(data)
+    fresh.replace(path)
