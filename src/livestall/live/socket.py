@@ -25,6 +25,7 @@ from livestall.live.tickets import Tickets
 log = structlog.get_logger()
 READ_BUFFER = 2048
 BYE_RETRY_SECONDS = 2.0
+BYE_SECONDS = 1.0
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -124,19 +125,14 @@ class Connection(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
         if kind is WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code())
+            if not self._saying_bye:
+                transport.send_close(frame.get_close_code())
             transport.disconnect()
             return
         if kind in {WSMsgType.PING, WSMsgType.PONG} or self._saying_bye:
             return
-        if kind is not WSMsgType.TEXT or not frame.fin:
-            reason = NotUnderstood(reason="send text, each message in one frame")
-            self.bye(reason, WSCloseCode.UNSUPPORTED_DATA, BYE_RETRY_SECONDS)
-            return
-        if frame.payload_size > self._server.settings.frame_bytes:
-            self.bye(
-                MessageTooLarge(bytes=self._server.settings.frame_bytes), WSCloseCode.MESSAGE_TOO_BIG, BYE_RETRY_SECONDS
-            )
+        if (wrong := self._wrong(frame)) is not None:
+            self.bye(wrong[0], wrong[1], BYE_RETRY_SECONDS)
             return
         payload = frame.get_payload_as_bytes()
         try:
@@ -144,11 +140,20 @@ class Connection(WSListener):
             envelope = self._decode(payload)
         except UnicodeDecodeError:
             self.bye(NotUnderstood(reason="text is UTF-8"), WSCloseCode.INVALID_TEXT, BYE_RETRY_SECONDS)
-            return
         except msgspec.MsgspecError as error:
             self.bye(NotUnderstood(reason=str(error)), WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
-            return
-        self._take(envelope, payload)
+        else:
+            self._take(envelope, payload)
+
+    def _wrong(self, frame: WSFrame) -> tuple[Refusal, WSCloseCode] | None:
+        """Why a frame is not one that we read, and the code to close with."""
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            return NotUnderstood(reason="no extension was agreed"), WSCloseCode.PROTOCOL_ERROR
+        if frame.msg_type is not WSMsgType.TEXT or not frame.fin:
+            return NotUnderstood(reason="send text, each message in one frame"), WSCloseCode.UNSUPPORTED_DATA
+        if frame.payload_size > self._server.settings.frame_bytes:
+            return MessageTooLarge(bytes=self._server.settings.frame_bytes), WSCloseCode.MESSAGE_TOO_BIG
+        return None
 
     def _take(self, envelope: Envelope, payload: bytes) -> None:
         if envelope.type == "hello":
@@ -244,8 +249,9 @@ class Connection(WSListener):
             self._deadline = None
         self._server.hub.left(self._reader)
         self._server.channels.leave(self._channel, self._reader)
+        # Hanging up on unread bytes would be a reset, and the reason would be lost: the other side gets time to close.
         self._transport.send_close(code, refusal.code)
-        self._transport.disconnect()
+        asyncio.get_running_loop().call_later(BYE_SECONDS, self._transport.disconnect)
 
 
 Route = Callable[[str], UUID | None]
