@@ -61,12 +61,11 @@ async def test_a_thousand_join_and_one_snapshot_is_built(wire, get) -> None:
     assert wire.shelf.loads == 1
 
 
-async def test_events_said_while_the_snapshot_is_built_follow_it(wire, get) -> None:
+async def test_events_said_while_the_snapshot_is_built_follow_it(wire, get, wait) -> None:
     channel = wire.open(events=1)
     wire.shelf.is_away = True
     client = await wire.join(channel)
-    while wire.shelf.loads == 0:
-        await asyncio.sleep(0.01)
+    await wait(lambda: wire.shelf.loads > 0)
     event = wire._number(channel, "note", {"n": 2})
     wire.channels.get(channel).early.append(event)
     wire.shelf.channels[channel].pop()

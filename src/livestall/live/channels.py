@@ -26,7 +26,8 @@ from livestall.live.tick import Tick
 
 log = structlog.get_logger()
 SNAPSHOT_EVENTS_MAX = 100
-"""Events after which a snapshot in memory is built anew for the next newcomer."""
+SNAPSHOT_BYTES_MAX = 65_536
+"""Events, and their bytes, after which a snapshot in memory is built anew for the next newcomer."""
 SNAPSHOT_SECONDS_MAX = 30.0
 CATCH_UP_BYTES = 32_768
 """What was missed is sent as events up to this size, beyond it as a snapshot."""
@@ -66,6 +67,7 @@ class Channel:
         self.snapshot_body = b""
         self.loaded_at = 0.0
         self.must_do_until = 0.0
+        self.bytes_since = 0
         self.is_open = False
         self.early: list[LiveEvent] = []
         self.early_totals: list[Total] = []
@@ -81,6 +83,7 @@ class Channel:
             return False
         encoded = frames.event(event)
         self.last = event.seq
+        self.bytes_since += len(encoded)
         self.recent.append((event.seq, encoded))
         self.tick.event(event.seq, event.kind, encoded)
         return True
@@ -107,7 +110,8 @@ class Channel:
 
     def is_fresh(self) -> bool:
         now = time.monotonic()
-        young = now - self.loaded_at < SNAPSHOT_SECONDS_MAX and self.last - self.snapshot_seq <= SNAPSHOT_EVENTS_MAX
+        young = now - self.loaded_at < SNAPSHOT_SECONDS_MAX and self.bytes_since <= SNAPSHOT_BYTES_MAX
+        young = young and self.last - self.snapshot_seq <= SNAPSHOT_EVENTS_MAX
         return (young or now < self.must_do_until) and self.between(self.snapshot_seq, self.last) is not None
 
     def missed(self, seq: int) -> bytes | None:
@@ -248,6 +252,7 @@ class Channels:
             channel.is_open = True
         channel.snapshot_seq, channel.snapshot_body = loaded.seq, loaded.body
         channel.loaded_at = time.monotonic()
+        channel.bytes_since = 0
         early, channel.early = channel.early, []
         early_totals, channel.early_totals = channel.early_totals, []
         for event in early:
