@@ -1,1 +1,74 @@
-export function FeedPage() { return <h1>Feed</h1>; }
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useDeferredValue, useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import { showsQuery } from "@/shared/api/queries";
+import type { ShowCard } from "@/shared/api/types";
+import { useTitle } from "@/shared/lib/use-title";
+import { Empty, ErrorState, Icon } from "@/shared/ui";
+import { FoundProducts } from "./found-products";
+import { CardSkeletons, ShowTile } from "./show-tile";
+import styles from "./feed.module.css";
+
+const LIVE_REFETCH_MS = 10_000;
+const WRITE_ADDRESS_MS = 300;
+
+function matching(shows: ShowCard[] | undefined, q: string): ShowCard[] {
+  const wanted = q.toLowerCase();
+  return (shows ?? []).filter((show) => [show.title, show.creator.name, show.pinned?.title ?? ""].some((text) => text.toLowerCase().includes(wanted)));
+}
+
+/** The words searched for; they stand in the address, so a search can be shared and found again. */
+function useSearchWords(): [string, (words: string) => void] {
+  const { q = "" } = useSearch({ from: "/shell/" });
+  const navigate = useNavigate();
+  const [words, setWords] = useState(q);
+  useEffect(() => {
+    const timer = setTimeout(() => { if (words.trim() !== q) void navigate({ to: "/", search: words.trim() ? { q: words.trim() } : {}, replace: true }); }, WRITE_ADDRESS_MS);
+    return () => clearTimeout(timer);
+  }, [words, q, navigate]);
+  return [words, setWords];
+}
+
+function Section({ title, shows }: { title: string; shows: ShowCard[] }) {
+  if (shows.length === 0) return null;
+  return (
+    <section className={styles.section}>
+      <h2>{title}</h2>
+      <ul className={styles.grid}>{shows.map((show, index) => <ShowTile key={show.id} show={show} eager={index < 2} />)}</ul>
+    </section>
+  );
+}
+
+/** Live shows first, then what is planned, then replays; search over all of it and the goods. */
+export function FeedPage() {
+  const { t } = useTranslation("feed");
+  useTitle(undefined);
+  const [words, setWords] = useSearchWords();
+  const q = useDeferredValue(words.trim());
+  const live = useQuery({ ...showsQuery("live"), refetchInterval: LIVE_REFETCH_MS });
+  const planned = useQuery(showsQuery("scheduled"));
+  const replays = useQuery(showsQuery("replay"));
+  const lists = { live: matching(live.data?.items, q), planned: matching(planned.data?.items, q), replays: matching(replays.data?.items, q) };
+  const nothing = live.isSuccess && replays.isSuccess && lists.live.length + lists.planned.length + lists.replays.length === 0;
+  return (
+    <>
+      <div className={styles.head}>
+        <h1>{t("title")}</h1>
+        <form role="search" className={styles.search} onSubmit={(event) => event.preventDefault()}>
+          <Icon name="search" size={18} />
+          <input type="search" value={words} onChange={(event) => setWords(event.target.value)} placeholder={t("search")} aria-label={t("search")} maxLength={80} />
+        </form>
+      </div>
+      {live.isPending && <ul className={styles.grid} aria-busy="true" aria-label={t("live")}><CardSkeletons /></ul>}
+      {live.error && !live.data && <ErrorState error={live.error} onRetry={() => void live.refetch()} />}
+      <Section title={t("live")} shows={lists.live} />
+      {q && <FoundProducts q={q} />}
+      <Section title={t("planned")} shows={lists.planned} />
+      <Section title={t("replays")} shows={lists.replays} />
+      {nothing && !q && <Empty icon="video" title={t("empty")}>{t("emptyText")}</Empty>}
+      {nothing && q && <p className={styles.none}>{t("noShows", { q })}</p>}
+    </>
+  );
+}

@@ -1,2 +1,2 @@
-export function OrdersPage() { return <h1>Orders</h1>; }
-export function OrderPage() { return <h1>Order</h1>; }
+export { OrderPage } from "./order-page";
+export { OrdersPage } from "./orders-page";

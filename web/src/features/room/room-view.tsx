@@ -87,10 +87,11 @@ export function RoomView(props: Props) {
         <div className={styles.top}>
           {!desktop && <HostChip show={show} />}
           <span className={styles.space} />
-          <Viewers count={props.viewers} live={show.state === "live"} />
           <CloseRoom />
         </div>
-        <div className={styles.under}><HonestStatus client={client} engine={engine} /></div>
+        <div className={styles.under}>
+          <Viewers count={props.viewers} live={show.state === "live"} /><HonestStatus client={client} engine={engine} />
+        </div>
         {!desktop && <div className={styles.bottom}><SaleNotice client={client} />{chat}{card}{scrubber}{actions}</div>}
         {desktop && scrubber && <div className={styles.deskScrub}>{scrubber}</div>}
       </div>

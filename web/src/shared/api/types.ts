@@ -128,7 +128,7 @@ export interface Snapshot {
 }
 interface Numbered<K extends string, B> { seq: number; kind: K; at: string; stream_at: string | null; body: B }
 export type LiveEvent =
-  | Numbered<"show.moved", Pick<Show, "state" | "started_at" | "ended_at" | "grace_until" | "playback">>
+  | Numbered<"show.moved", Pick<Show, "state" | "started_at" | "ended_at" | "grace_until" | "playback"> & Partial<Show>>
   | Numbered<"tray.changed", { tray: TrayItem[] }>
   | Numbered<"pin.started", Pin>
   | Numbered<"pin.ended", { id: string; ended_stream_at: string }>
@@ -143,7 +143,9 @@ export type ServerFrame =
   | { type: "events"; from?: number; to?: number; events: LiveEvent[]; more_chat?: number; totals?: Totals }
   | { type: "answer"; id: string; ok: true; result: unknown }
   | { type: "answer"; id: string; ok: false; error: Problem }
-  | { type: "bye"; reason: string; retry_seconds: number };
+  | { type: "pong"; server_time: string }
+  /** A negative `retry_seconds` means: come back at once with a new ticket. */
+  | { type: "bye"; reason: string; code?: string; retry_seconds: number };
 export type Command =
   | { type: "chat"; id: string; text: string }
   | { type: "like"; id: string; count: number }

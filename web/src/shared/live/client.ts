@@ -17,7 +17,9 @@ interface Waiting {
   command: Command; again: boolean; resolve: (result: unknown) => void; reject: (error: Error) => void;
 }
 
-const PING_MS = 20_000;
+const PING_MS = 15_000;
+/** Nothing heard for this long, though we ping: the line is dead even if the browser has not noticed. */
+const SILENCE_MS = 40_000;
 const HELLO_TIMEOUT_MS = 10_000;
 
 /**
@@ -31,6 +33,7 @@ export class LiveClient {
   private socket: WebSocket | null = null;
   private attempt = 0;
   private generation = 0;
+  private heardAt = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private pinger: ReturnType<typeof setInterval> | undefined;
   private waiting = new Map<string, Waiting>();
@@ -118,18 +121,24 @@ export class LiveClient {
     clearTimeout(this.timer);
     if (this.status === "live") return;
     this.attempt = 0;
+    this.heardAt = Date.now();
     this.setStatus("live");
     clearInterval(this.pinger);
-    this.pinger = setInterval(() => this.raw({ type: "ping" }), PING_MS);
+    this.pinger = setInterval(() => {
+      if (Date.now() - this.heardAt > SILENCE_MS) this.lose();
+      else this.raw({ type: "ping" });
+    }, PING_MS);
     for (const item of [...this.waiting.values()]) this.send(item.command);
   }
 
   private receive(frame: ServerFrame): void {
+    this.heardAt = Date.now();
     if (frame.type === "answer") {
       this.settle(frame.id, (item) => (frame.ok ? item.resolve(frame.result) : item.reject(new ApiError(frame.error))));
       return;
     }
-    if (frame.type === "bye") return this.lose(frame.retry_seconds * 1000);
+    if (frame.type === "bye") return this.lose(Math.max(0, frame.retry_seconds) * 1000);
+    if (frame.type === "pong") return serverClock.sample(frame.server_time);
     if (frame.type === "snapshot") {
       serverClock.sample(frame.server_time);
       this.state = frame;

@@ -1,0 +1,32 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useTranslation } from "react-i18next";
+
+import { api } from "@/shared/api/client";
+import type { Page, ProductCard } from "@/shared/api/types";
+import { Photo, Price } from "@/shared/ui";
+import styles from "./feed.module.css";
+
+export function FoundProducts({ q }: { q: string }) {
+  const { t } = useTranslation("feed");
+  const found = useQuery({
+    queryKey: ["products", q], queryFn: ({ signal }) => api.get<Page<ProductCard>>("/products", { query: { q }, signal }), placeholderData: keepPreviousData,
+  });
+  if (!found.data) return null;
+  return (
+    <section className={styles.section} aria-live="polite">
+      <h2>{t("products")}</h2>
+      {found.data.items.length === 0 && <p className={styles.none}>{t("noProducts", { q })}</p>}
+      <ul className={styles.products}>
+        {found.data.items.map((product) => (
+          <li key={product.id}>
+            <Link to="/products/$id" params={{ id: product.id }} search={{}} className={styles.product}>
+              <Photo url={product.picture_url} size={72} />
+              <span className={styles.words}><b>{product.title}</b><span>{product.seller_name}</span><Price money={product.price_from} /></span>
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
