@@ -9,9 +9,10 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
-from livestall import live, rooms, video
+from livestall import live, payments, rooms, video
 from livestall.app import guard
 from livestall.base import config, keys
+from livestall.payments.backends import sandbox
 
 
 class Core(config.Section, frozen=True, kw_only=True):
@@ -59,6 +60,8 @@ SECTIONS: dict[str, type[config.Section]] = {
     "live": Live,
     "media": Media,
     "rooms": rooms.Settings,
+    "payments": payments.Settings,
+    "sandbox": sandbox.Settings,
     "address": Address,
     "logs": Logs,
 }

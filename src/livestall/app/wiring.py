@@ -5,6 +5,7 @@ LISTENERS       event → handler, run by the worker's relay
 LIVE_EVENTS     event → what the room hears, run by the gateway
 COMMANDS        socket command → verb, besides the gateway's own `chat` and `like`
 SWEEPS          what time starts
+BACKENDS        payment provider by name
 """
 
 from __future__ import annotations
@@ -13,16 +14,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from livestall import deals, stock
+from livestall import deals, payments, stock
 from livestall.accounts import jobs as accounts_jobs
 from livestall.accounts import web as accounts_web
-from livestall.app import projections, snapshot
+from livestall.app import projections, settings, snapshot
+from livestall.base import config
 from livestall.base.db import Database, Read
 from livestall.base.jobs import Sweep
 from livestall.base.outbox import Delivered, Event, Listener
 from livestall.chat import jobs as chat_jobs
 from livestall.chat import web as chat_web
+from livestall.ledger import jobs as ledger_jobs
 from livestall.live import Command, NewEvent, Total
+from livestall.payments import jobs as payments_jobs
+from livestall.payments import web as payments_web
+from livestall.payments.backends import Backend, sandbox
 from livestall.rooms import jobs as rooms_jobs
 from livestall.rooms import web as rooms_web
 from livestall.video import jobs as video_jobs
@@ -33,6 +39,8 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     *video_web.ROUTES,
     *rooms_web.ROUTES,
     *chat_web.ROUTES,
+    *payments_web.ROUTES,
+    *sandbox.ROUTES,
     *snapshot.ROUTES,
 ]
 
@@ -42,7 +50,22 @@ SWEEPS: Sequence[Sweep] = [
     *accounts_jobs.SWEEPS,
     *video_jobs.SWEEPS,
     *rooms_jobs.SWEEPS,
+    *ledger_jobs.SWEEPS,
+    *payments_jobs.SWEEPS,
+    *sandbox.SWEEPS,
 ]
+
+
+def _own_web() -> str:
+    """Where this market's web process is reached from the inside."""
+    web = config.of(settings.Web)
+    return f"http://{'127.0.0.1' if web.host in {'0.0.0.0', '::'} else web.host}:{web.port}"
+
+
+BACKENDS: Mapping[str, Backend] = {"sandbox": sandbox.SandboxBackend(_own_web)}
+"""Payment providers by name."""
+
+payments.plug(BACKENDS)
 
 Projection = Callable[[Read, Sequence[Delivered]], Awaitable[Sequence[NewEvent | Total]]]
 

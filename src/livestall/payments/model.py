@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -25,9 +25,7 @@ from livestall.payments.backends import HOLDS_MONEY, Facts, Kind, Status
 
 
 class Settings(config.Section, frozen=True, kw_only=True):
-    backend: Annotated[str, Meta(description="the payment provider of new payments; the one there is: sandbox")] = (
-        "sandbox"
-    )
+    backend: Annotated[Literal["sandbox"], Meta(description="the payment provider of new payments")] = "sandbox"
     grace_seconds: Annotated[
         int, Meta(ge=0, le=3600, description="how long after its expiry a payment waits for notices under way")
     ] = 60
