@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from livestall.accounts import Actor
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
-from livestall.base import ids
+from livestall.base import clock, ids
 from livestall.base.db import Database
+from livestall.base.outbox import Relay
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +48,85 @@ async def db(dsn: str) -> AsyncIterator[Database]:
     database = Database(dsn, maximum=20)
     yield database
     await database.close()
+
+
+class Stage:
+    """People and shows for a test, made by the shortest way."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    async def person(self, name: str = "Wei", *, with_channel: bool = False) -> Actor:
+        """Somebody signed in; with a channel if they are to host."""
+        user_id, creator_id = ids.new(), ids.new() if with_channel else None
+        async with self.db.write() as tx:
+            await tx.execute(
+                "insert into user_account (id, login, password_hash, name, created_at) values ($1, $2, '-', $3, now())",
+                user_id, f"{user_id}@example.test", name,
+            )  # fmt: skip
+            if creator_id is not None:
+                await tx.execute(
+                    "insert into creator (id, user_id, name, created_at) values ($1, $2, $3, now())",
+                    creator_id, user_id, name,
+                )  # fmt: skip
+        return Actor(user_id, name, is_operator=False, creator_id=creator_id, seller_ids=frozenset(), scopes=None)
+
+    async def host(self, name: str = "Mei") -> Actor:
+        return await self.person(name, with_channel=True)
+
+    async def show(self, host: Actor, state: str = "live", title: str = "Teapots tonight") -> UUID:
+        """A show of that host, brought to `state` by its verbs."""
+        from livestall.rooms import actions
+
+        show_id = ids.new()
+        async with self.db.write() as tx:
+            planned_at = None if state == "draft" else clock.now()
+            await actions.plan_show(
+                tx, host, show_id, title=title, description="", planned_at=planned_at, mode="default"
+            )
+        if state in {"preview", "live", "interrupted", "ended", "replay"}:
+            await self.picture(show_id)
+            async with self.db.write() as tx:
+                await actions.preview(tx, host, show_id)
+                if state != "preview":
+                    await actions.go_live(tx, host, show_id)
+        if state == "interrupted":
+            await self.no_picture(show_id)
+        if state in {"ended", "replay"}:
+            async with self.db.write() as tx:
+                await actions.end(tx, host, show_id)
+        if state == "replay":
+            async with self.db.write() as tx:
+                stream_id = await tx.fetchval("select stream_id from show where id = $1", show_id)
+                await actions.stream_recorded(tx, show_id, stream_id, clock.now(), 60_000)
+        return show_id
+
+    async def picture(self, show_id: UUID) -> None:
+        """A picture arrives from the host's encoder."""
+        from livestall.rooms import jobs
+        from livestall.video.actions import published
+        from livestall.video.model import Publishing
+
+        async with self.db.write() as tx:
+            stream_id = await tx.fetchval("select stream_id from show where id = $1", show_id)
+            await published(tx, [Publishing(stream_id, ids.new(), "rtmp", clock.now())])
+        await Relay(self.db, [jobs.LISTENER]).drain()
+
+    async def no_picture(self, show_id: UUID) -> None:
+        """The encoder is gone."""
+        from livestall.rooms import jobs
+        from livestall.video.actions import unpublished
+        from livestall.video.model import Stopping
+
+        async with self.db.write() as tx:
+            row = await tx.fetchrow(
+                "select st.id, st.session_id from stream st join show s on s.stream_id = st.id where s.id = $1", show_id
+            )
+            assert row is not None
+            await unpublished(tx, [Stopping(row["id"], row["session_id"], "rtmp", clock.now(), "cable pulled")])
+        await Relay(self.db, [jobs.LISTENER]).drain()
+
+
+@pytest.fixture
+def stage(db: Database) -> Stage:
+    return Stage(db)

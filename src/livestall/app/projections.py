@@ -15,7 +15,7 @@ async def stock_changed(read: Read, batch: Sequence[Delivered]) -> list[NewEvent
     last = {one.event.pool_id: one.event for one in batch if isinstance(one.event, stock.StockChanged)}
     told: list[NewEvent | Total] = []
     general = {event.variant_id: event for event in last.values() if event.pool_id == event.variant_id}
-    offers = await catalog.offers(read, list(general))
+    offers = await catalog.offers(read, list(general)) if general else {}
     for show_id, product_id in await rooms.shows_offering(read, list({one.product_id for one in offers.values()})):
         for offer in offers.values():
             if offer.product_id == product_id:
@@ -24,7 +24,7 @@ async def stock_changed(read: Read, batch: Sequence[Delivered]) -> list[NewEvent
     carved = [event.pool_id for event in last.values() if event.pool_id != event.variant_id]
     told += [
         Total(deal.show_id, "deals", {"left": deal.left, "sold": deal.sold, "released": deal.released}, str(deal.id))
-        for deal in (await deals.deals(read, carved)).values()
+        for deal in (await deals.deals(read, carved) if carved else {}).values()
     ]
     return told
 

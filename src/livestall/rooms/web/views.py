@@ -131,6 +131,8 @@ async def tray(read: Read, show_id: UUID) -> list[TrayItem]:
 
 async def tray_items(read: Read, listings: Sequence[Listing]) -> list[TrayItem]:
     """Listings with what the catalog says of them today; products that are no longer for sale are left out."""
+    if not listings:
+        return []
     product_ids = list({listing.product_id for listing in listings})
     offers = await catalog.offers_of(read, product_ids)
     sellers = await accounts.sellers(read, list({listing.seller_id for listing in listings}))
