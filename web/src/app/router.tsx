@@ -40,8 +40,9 @@ const me = createRoute({
 const studio = createRoute({
   getParentRoute: () => shell, path: "/studio", component: lazyRouteComponent(() => import("@/features/studio/pages"), "StudioPage"),
 });
+/** The control room fills the window, as the room does. */
 const control = createRoute({
-  getParentRoute: () => shell, path: "/studio/shows/$id",
+  getParentRoute: () => root, path: "/studio/shows/$id",
   component: lazyRouteComponent(() => import("@/features/studio/pages"), "ControlRoomPage"),
 });
 const seller = createRoute({
@@ -68,8 +69,8 @@ const firstRun = createRoute({
 
 export const router = createRouter({
   routeTree: root.addChildren([
-    show, firstRun,
-    shell.addChildren([feed, orders, order, product, me, studio, control, seller, products, stock, imports, operator]),
+    show, firstRun, control,
+    shell.addChildren([feed, orders, order, product, me, studio, seller, products, stock, imports, operator]),
   ]),
   defaultPreload: "intent",
   scrollRestoration: true,

@@ -5,6 +5,9 @@
  * again with the same key cannot help. All words for people live in the pages: this file only names problems.
  */
 
+import { gathered, hinted, preferH264, withStartBitrate } from "./peer";
+import { type PictureStats, RateMeter } from "./rate-meter";
+
 export type PublishProblem = "refused" | "unreachable" | "lost" | "unsupported";
 
 export type PublishState =
@@ -14,31 +17,18 @@ export type PublishState =
   | { phase: "reconnecting"; attempt: number; retryAt: number; problem: PublishProblem }
   | { phase: "failed"; problem: PublishProblem };
 
-/** What the sender measures once a second. Null: not known (yet). */
-export interface PublishStats {
-  kilobitsPerSecond: number | null;
-  framesPerSecond: number | null;
-  width: number | null;
-  height: number | null;
-  keyframeSeconds: number | null;
-  roundTripMs: number | null;
-  lossPercent: number | null;
-  limitedBy: "none" | "cpu" | "bandwidth" | "other";
-}
-
 export interface WhipOptions {
   endpoint: string;
   token: string;
   maxKilobitsPerSecond?: number;
   onState: (state: PublishState) => void;
-  onStats?: (stats: PublishStats) => void;
+  onStats?: (stats: PictureStats) => void;
   /** Seams for tests. */
   fetch?: typeof fetch;
   createPeer?: () => RTCPeerConnection;
 }
 
 export const RETRY_SECONDS = [1, 2, 4, 8, 15] as const;
-const GATHERING_MS_MAX = 800;
 const STATS_EVERY_MS = 1000;
 const DISCONNECTED_MS_MAX = 4000;
 const MAX_KILOBITS_DEFAULT = 2500;
@@ -231,102 +221,4 @@ export class WhipPublisher {
     this.state = state;
     this.options.onState(state);
   }
-}
-
-/** Turns cumulative WebRTC counters into rates. */
-export class RateMeter {
-  private last: { at: number; bytes: number } | null = null;
-  private keyframes: { at: number; count: number }[] = [];
-
-  read(report: RTCStatsReport): PublishStats {
-    let outbound: Record<string, unknown> | null = null;
-    let remote: Record<string, unknown> | null = null;
-    report.forEach((entry: Record<string, unknown>) => {
-      if (entry["kind"] !== "video") return;
-      if (entry["type"] === "outbound-rtp") outbound = entry;
-      if (entry["type"] === "remote-inbound-rtp") remote = entry;
-    });
-    return this.combine(outbound ?? {}, remote ?? {});
-  }
-
-  private combine(outbound: Record<string, unknown>, remote: Record<string, unknown>): PublishStats {
-    const at = number(outbound["timestamp"]);
-    const bytes = number(outbound["bytesSent"]);
-    let kilobitsPerSecond: number | null = null;
-    if (at !== null && bytes !== null) {
-      if (this.last && at > this.last.at) {
-        kilobitsPerSecond = Math.round(((bytes - this.last.bytes) * 8) / (at - this.last.at));
-      }
-      this.last = { at, bytes };
-    }
-    const roundTrip = number(remote["roundTripTime"]);
-    const loss = number(remote["fractionLost"]);
-    const fps = number(outbound["framesPerSecond"]);
-    return {
-      kilobitsPerSecond,
-      framesPerSecond: fps === null ? null : Math.round(fps),
-      width: number(outbound["frameWidth"]),
-      height: number(outbound["frameHeight"]),
-      keyframeSeconds: this.keyframeSeconds(at, number(outbound["keyFramesEncoded"])),
-      roundTripMs: roundTrip === null ? null : Math.round(roundTrip * 1000),
-      lossPercent: loss === null ? null : Math.round(loss * 1000) / 10,
-      limitedBy: limitation(outbound["qualityLimitationReason"]),
-    };
-  }
-
-  private keyframeSeconds(at: number | null, count: number | null): number | null {
-    if (at === null || count === null) return null;
-    this.keyframes.push({ at, count });
-    if (this.keyframes.length > 20) this.keyframes.shift();
-    const first = this.keyframes[0];
-    if (!first || count <= first.count) return null;
-    return Math.round((at - first.at) / (count - first.count) / 100) / 10;
-  }
-}
-
-function number(value: unknown): number | null {
-  return typeof value === "number" && Number.isFinite(value) ? value : null;
-}
-
-function limitation(value: unknown): PublishStats["limitedBy"] {
-  return value === "cpu" || value === "bandwidth" || value === "other" ? value : "none";
-}
-
-function hinted(track: MediaStreamTrack): MediaStreamTrack {
-  if (track.kind === "video") track.contentHint = "motion";
-  return track;
-}
-
-/** H.264 first: the server hands it on without decoding it. */
-function preferH264(transceiver: RTCRtpTransceiver): void {
-  const codecs = globalThis.RTCRtpSender?.getCapabilities?.("video")?.codecs;
-  if (!codecs || typeof transceiver.setCodecPreferences !== "function") return;
-  transceiver.setCodecPreferences(h264First(codecs));
-}
-
-export function h264First<Codec extends { mimeType: string; sdpFmtpLine?: string }>(codecs: readonly Codec[]): Codec[] {
-  const rank = (codec: Codec): number => {
-    if (codec.mimeType.toLowerCase() !== "video/h264") return 3;
-    const line = codec.sdpFmtpLine ?? "";
-    if (!line.includes("packetization-mode=1")) return 2;
-    return /profile-level-id=42e0/i.test(line) ? 0 : 1;
-  };
-  return [...codecs].sort((a, b) => rank(a) - rank(b));
-}
-
-/** Chromium starts at 300 kbit/s and takes seconds to climb; this hint starts it at the picture's real rate. */
-export function withStartBitrate(sdp: string, kilobits: number): string {
-  return sdp.replace(/(a=fmtp:\d+ [^\r\n]*packetization-mode[^\r\n]*)/g, `$1;x-google-start-bitrate=${kilobits}`);
-}
-
-function gathered(peer: RTCPeerConnection): Promise<void> {
-  if (peer.iceGatheringState === "complete") return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, GATHERING_MS_MAX);
-    peer.addEventListener("icegatheringstatechange", () => {
-      if (peer.iceGatheringState !== "complete") return;
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -1,0 +1,70 @@
+import { useEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+
+import type { Show } from "@/shared/api/types";
+import { cx } from "@/shared/lib/cx";
+import { IconButton } from "@/shared/ui";
+import { useVideoEngine } from "@/shared/video";
+import styles from "./camera.module.css";
+import type { PictureStats } from "./rate-meter";
+import { WhepPlayer } from "./whep-player";
+
+interface Props { show: Show; onStats: (stats: PictureStats | null) => void; className?: string }
+
+/** What arrives from the encoder: by WebRTC with the least delay, else as the audience sees it. */
+export function IncomingPicture({ show, onStats, className }: Props) {
+  const { t } = useTranslation("studio");
+  const [unavailable, setUnavailable] = useState<string | null>(null);
+  const online = show.stream?.online ?? false;
+  const whep = show.playback?.whep_url ?? null;
+  const key = show.stream?.since ?? "";
+  if (!online) {
+    return (
+      <div className={cx(styles.view, styles.waiting, className)} data-theme="dark">
+        <p>{t("picture.waiting")}</p>
+      </div>
+    );
+  }
+  return whep && unavailable !== key
+    ? <WhepVideo key={key} endpoint={whep} onStats={onStats} onUnavailable={() => setUnavailable(key)} className={className} />
+    : <HlsVideo show={show} className={className} />;
+}
+
+function WhepVideo({ endpoint, onStats, onUnavailable, className }: { endpoint: string; onStats: Props["onStats"]; onUnavailable: () => void; className?: string }) {
+  const video = useRef<HTMLVideoElement>(null);
+  const latest = useRef({ onStats, onUnavailable });
+  useEffect(() => { latest.current = { onStats, onUnavailable }; });
+  useEffect(() => {
+    const player = new WhepPlayer({
+      endpoint,
+      onStream: (stream) => { if (video.current) video.current.srcObject = stream; },
+      onStats: (stats) => latest.current.onStats(stats),
+      onUnavailable: () => latest.current.onUnavailable(),
+    });
+    player.start();
+    return () => player.stop();
+  }, [endpoint]);
+  return <Screen video={video} className={className} />;
+}
+
+function HlsVideo({ show, className }: { show: Show; className?: string }) {
+  const video = useRef<HTMLVideoElement>(null);
+  const [element, setElement] = useState<HTMLVideoElement | null>(null);
+  useEffect(() => setElement(video.current), []);
+  useVideoEngine(element, show.playback);
+  return <Screen video={video} className={className} />;
+}
+
+/** Muted at first: the host hears themselves otherwise. */
+function Screen({ video, className }: { video: React.RefObject<HTMLVideoElement | null>; className?: string }) {
+  const { t } = useTranslation("studio");
+  const [muted, setMuted] = useState(true);
+  return (
+    <div className={cx(styles.view, className)} data-theme="dark">
+      <video ref={video} autoPlay muted={muted} playsInline aria-label={t("picture.incoming")} className={cx(styles.video, styles.contain)} />
+      <div className={styles.tools}>
+        <IconButton icon={muted ? "mute" : "sound"} className={styles.tool} label={t(muted ? "picture.listen" : "picture.silence")} onClick={() => setMuted(!muted)} />
+      </div>
+    </div>
+  );
+}
