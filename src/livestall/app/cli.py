@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from livestall.app import guard
 from livestall.base.config import BadSettings
 
+if TYPE_CHECKING:
+    from livestall.app import supervisor
+
 
 def serve(_arguments: argparse.Namespace) -> int:
+    return run_market("serve", [])
+
+
+def run_market(process: str, later: Sequence[supervisor.Plane], *, quiet: bool = False) -> int:
+    """Run the market in this process; `later` planes start when it is ready. Returns the exit code."""
     from livestall.app import supervisor
     from livestall.app.postgres import PostgresFailed
 
-    _set_up_logs("serve")
+    _set_up_logs(process)
     try:
-        supervisor.serve(_announce)
+        supervisor.serve(_say_nothing if quiet else _announce, later)
     except (supervisor.CannotStart, PostgresFailed) as error:
         print(f"livestall: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _say_nothing(_seconds: float, _first_run_token: str | None) -> None:
+    return
 
 
 def _set_up_logs(process: str) -> None:
@@ -127,6 +140,14 @@ def demo(_arguments: argparse.Namespace) -> int:
     return house.run()
 
 
+def actors(_arguments: argparse.Namespace) -> int:
+    from livestall.app import demo as house
+
+    _set_up_logs("demo")
+    where = addresses()
+    return house.actors(where["market"], where["rtmp"])
+
+
 def openapi(_arguments: argparse.Namespace) -> int:
     import msgspec
 
@@ -149,6 +170,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "live": (live, "one plane alone: the live gateway"),
     "media": (media, "one plane alone: RTMP and WHIP in, HLS out"),
     "work": (work, "one plane alone: events and sweeps"),
+    "actors": (actors, "the people of the demo alone: host, viewers and buyers"),
 }
 
 

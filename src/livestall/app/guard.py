@@ -13,6 +13,9 @@ from collections.abc import Callable
 PARENT = "LIVESTALL_SUPERVISOR"
 """Environment variable in which the supervisor tells its children its process id."""
 
+FIRST_RUN = "LIVESTALL_FIRST_RUN"
+"""Environment variable with the token of the first-run link, for the demo that makes its operator by itself."""
+
 GRACE_SECONDS = 8
 _PR_SET_PDEATHSIG = 1
 

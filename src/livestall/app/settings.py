@@ -68,7 +68,7 @@ SECTIONS: dict[str, type[config.Section]] = {
 """Section name → type. Features add theirs here, in the order of the layers."""
 
 PLAIN = {f"{config.PREFIX}{field.upper()}": field for field in Core.__struct_fields__}
-INNER = {guard.PARENT}
+INNER = {guard.PARENT, guard.FIRST_RUN}
 """Variables that processes of the house tell each other; not settings."""
 
 

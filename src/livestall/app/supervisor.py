@@ -21,7 +21,7 @@ import structlog
 
 from livestall import accounts
 from livestall.app import health, settings
-from livestall.app.guard import PARENT
+from livestall.app.guard import FIRST_RUN, PARENT
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres, PostgresFailed
 from livestall.base import config
@@ -119,14 +119,21 @@ def taken_port(ports: Sequence[tuple[str, str, int]]) -> tuple[str, int] | None:
 
 
 class Supervisor:
-    """Runs the planes of one market until `stop`. `on_ready` is called once, when all of them answer."""
+    """Runs the planes of one market until `stop`. When all of them answer, `on_ready` is called once (seconds since
+    the start, token of the first-run link or None) and the `later` planes start."""
 
     def __init__(
-        self, core: settings.Core, postgres: Postgres | None, on_ready: Callable[[float, str | None], None]
+        self,
+        core: settings.Core,
+        postgres: Postgres | None,
+        on_ready: Callable[[float, str | None], None],
+        later: Sequence[Plane] = (),
     ) -> None:
         self._core = core
         self._postgres = postgres
         self._on_ready = on_ready
+        self._later = later
+        self._first_run = ""
         self._stopping = asyncio.Event()
         self._children: dict[str, asyncio.subprocess.Process] = {}
         self._started = time.monotonic()
@@ -144,6 +151,7 @@ class Supervisor:
         try:
             done, _ = await asyncio.wait([*keepers, announcer, stop], return_when=asyncio.FIRST_COMPLETED)
             if announcer in done and announcer.exception() is None:
+                keepers += [asyncio.create_task(self._keep(plane), name=plane.name) for plane in self._later]
                 await asyncio.wait([*keepers, stop], return_when=asyncio.FIRST_COMPLETED)
             for task in (*keepers, announcer):
                 if task.done() and (error := task.exception()) is not None:
@@ -159,6 +167,7 @@ class Supervisor:
         return {
             **os.environ,
             PARENT: str(os.getpid()),
+            FIRST_RUN: self._first_run,
             "LIVESTALL_DATABASE_URL": core.database_url,
             "LIVESTALL_SECRET": core.secret,
             "LIVESTALL_DATA": core.data,
@@ -214,6 +223,7 @@ class Supervisor:
                 token = await accounts.offer_first_run(tx)
         finally:
             await db.close()
+        self._first_run = token or ""
         self._on_ready(time.monotonic() - self._started, token)
 
     async def _end_children(self) -> None:
@@ -239,7 +249,7 @@ def first_ports_taken() -> tuple[str, int] | None:
     return taken_port([port for plane in planes() for port in plane.ports])
 
 
-def serve(on_ready: Callable[[float, str | None], None]) -> None:
+def serve(on_ready: Callable[[float, str | None], None], later: Sequence[Plane] = ()) -> None:
     """Run the market of this machine until SIGINT or SIGTERM. Raises CannotStart, PostgresFailed, BadSettings."""
     core = settings.load()
     home = Home(Path(core.data))
@@ -261,7 +271,7 @@ def serve(on_ready: Callable[[float, str | None], None]) -> None:
         core = msgspec.structs.replace(
             core, database_url=url, secret=core.secret or home.secret(), data=str(home.folder)
         )
-        asyncio.run(_run(Supervisor(core, postgres, on_ready)))
+        asyncio.run(_run(Supervisor(core, postgres, on_ready, later)))
     except KeyboardInterrupt:
         pass
     finally:
