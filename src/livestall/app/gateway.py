@@ -136,20 +136,23 @@ class Audience:
         self._seen: OrderedDict[UUID, None] = OrderedDict()
         self._peaks: dict[UUID, int] = {}
         self._kept: dict[UUID, int] = {}
+        self._kept_likes: dict[UUID, int] = {}
 
     def like(self, show_id: UUID, command_id: UUID, count: int) -> int:
         """Count likes once per command id; returns the total as far as it is known here."""
+        if command_id not in self._seen:
+            self._seen[command_id] = None
+            if len(self._seen) > LIKES_REMEMBERED:
+                self._seen.popitem(last=False)
+            self._likes[show_id] += count
+            self._tell(show_id)
+        return self._kept_likes.get(show_id, 0) + self._likes[show_id]
+
+    def _tell(self, show_id: UUID) -> None:
         channel = self._channels.get(show_id)
-        total: int = channel.totals.get("likes", 0) if channel is not None else 0
-        if command_id in self._seen:
-            return total
-        self._seen[command_id] = None
-        if len(self._seen) > LIKES_REMEMBERED:
-            self._seen.popitem(last=False)
-        self._likes[show_id] += count
         if channel is not None and channel.is_open:
-            channel.set_total("likes", total + count)
-        return total + count
+            known = self._kept_likes.setdefault(show_id, channel.totals.get("likes", 0))
+            channel.set_total("likes", known + self._likes[show_id])
 
     async def run(self) -> None:
         while True:
@@ -160,9 +163,9 @@ class Audience:
         """Write down what changed since the last time. What cannot be written now is written later."""
         counts: list[rooms.Audience] = []
         for channel in self._channels.all():
-            viewers, likes = len(channel.readers), self._likes.get(channel.id, 0)
-            if likes or viewers or self._kept.get(channel.id):
-                counts.append(rooms.Audience(channel.id, viewers, max(viewers, self._peaks.get(channel.id, 0)), likes))
+            viewers, new = len(channel.readers), self._likes.get(channel.id, 0)
+            if new or viewers or self._kept.get(channel.id):
+                counts.append(rooms.Audience(channel.id, viewers, max(viewers, self._peaks.get(channel.id, 0)), new))
         here = {one.show_id for one in counts}
         counts += [
             rooms.Audience(show_id, 0, self._peaks.get(show_id, 0), self._likes.get(show_id, 0))
@@ -173,7 +176,7 @@ class Audience:
             return
         try:
             async with self._db.write() as tx:
-                await rooms.count_audience(tx, counts)
+                likes = await rooms.count_audience(tx, counts)
         except Unavailable:
             return
         except Exception:
@@ -182,10 +185,13 @@ class Audience:
         for one in counts:
             self._kept[one.show_id] = one.viewers
             self._likes[one.show_id] -= one.likes
+            self._kept_likes[one.show_id] = likes.get(one.show_id, 0)
+            self._tell(one.show_id)
             if not self._likes[one.show_id]:
                 del self._likes[one.show_id]
             if not one.viewers:
                 self._kept.pop(one.show_id, None)
+                self._kept_likes.pop(one.show_id, None)
             self._peaks.pop(one.show_id, None)
 
     def watch_peaks(self) -> None:

@@ -375,7 +375,10 @@ async def dismiss(tx: Tx, actor: Actor, show_id: UUID, user_id: UUID) -> None:
     await store.drop_staff(tx, show_id, user_id)
 
 
-async def count_audience(tx: Tx, counts: Sequence[Audience]) -> None:
-    """Keep what a gateway counted since its last call: likes are added, viewers replace, peaks grow."""
+async def count_audience(tx: Tx, counts: Sequence[Audience]) -> dict[UUID, int]:
+    """Keep what a gateway counted since its last call: likes are added, viewers replace, peaks grow.
+
+    Returns the likes of each show as they are now.
+    """
     now = clock.now()
-    await store.count_audience(tx, counts, now.replace(second=0, microsecond=0))
+    return await store.count_audience(tx, counts, now.replace(second=0, microsecond=0))

@@ -257,18 +257,18 @@ async def end_pins(tx: Tx, pin_ids: Sequence[UUID], at: datetime, stream_at: dat
     return sorted((_pin(row) for row in rows), key=lambda one: (one.stream_at, one.id))
 
 
-async def count_audience(tx: Tx, counts: Sequence[Audience], minute: datetime) -> None:
-    """Add what a gateway counted to the shows and to this minute."""
+async def count_audience(tx: Tx, counts: Sequence[Audience], minute: datetime) -> dict[UUID, int]:
+    """Add what a gateway counted to the shows and to this minute; returns the likes of each show."""
     rows = sorted(counts, key=lambda one: one.show_id)
     arrays = (
         [one.show_id for one in rows], [one.viewers for one in rows], [one.viewers_peak for one in rows],
         [one.likes for one in rows],
     )  # fmt: skip
-    await tx.execute(
+    rows_after = await tx.fetch(
         """update show s set viewers = c.viewers, viewers_peak = greatest(s.viewers_peak, c.peak),
                             likes = s.likes + c.likes
              from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[]) as c(show_id, viewers, peak, likes)
-            where s.id = c.show_id""",
+            where s.id = c.show_id returning s.id, s.likes""",
         *arrays,
     )
     await tx.execute(
@@ -281,6 +281,7 @@ async def count_audience(tx: Tx, counts: Sequence[Audience], minute: datetime) -
                   likes = show_minute.likes + excluded.likes""",
         *arrays, minute,
     )  # fmt: skip
+    return {row["id"]: row["likes"] for row in rows_after}
 
 
 async def minutes(read: Read, show_id: UUID) -> list[Minute]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Request, get, patch, post
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from livestall import live, video
@@ -50,7 +50,7 @@ class ShowEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @get("/api/shows", opt=may(Who.anyone))
 async def list_shows(
-    db: Database, addresses: Addresses, kind: Annotated[Literal["live", "scheduled", "replay"] | None, Parameter(query="state")] = None,
+    db: Database, addresses: Addresses, kind: Annotated[Literal["live", "scheduled", "replay"] | None, QueryParameter(name="state")] = None,
     creator_id: UUID | None = None, cursor: Cursor = None,
 ) -> Page[ShowCard]:  # fmt: skip
     """The shows everybody may see, the newest first."""
