@@ -91,6 +91,20 @@ async def settled(db: Database, show_id: Any) -> int:
             await asyncio.sleep(0.01)
 
 
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait, at most 8 s, until the condition holds."""
+    async with asyncio.timeout(8):
+        while True:
+            held = condition()
+            if await held if isinstance(held, Awaitable) else held:
+                return
+            await asyncio.sleep(0.03)
+
+
+async def answered(page: Viewer, command: Message_) -> bool:
+    return (await page.answer(command))["ok"]
+
+
 def comparable(snapshot: Message_) -> Message_:
     """Without what moves by itself: the server's time, and the counts that `totals` carries."""
     show = {k: v for k, v in snapshot["show"].items() if k not in {"viewers", "likes"}}
@@ -229,9 +243,7 @@ async def test_likes_and_viewers_are_kept(db, stage, enter, gateway) -> None:
     assert (record.viewers, record.likes) == (3, 15)
     for viewer in viewers:
         await viewer.socket.close()
-    async with asyncio.timeout(5):
-        while gateway.channels.get(show_id).readers:
-            await asyncio.sleep(0.01)
+    await until(lambda: not gateway.channels.get(show_id).readers)
     await gateway.audience.keep()
     async with db.read() as read:
         assert (await store.shows(read, [show_id]))[show_id].viewers == 0
@@ -287,9 +299,7 @@ async def test_postgresql_is_killed_and_comes_back(tmp_path_factory, enter, stag
         assert (await late.read())["type"] == "snapshot", "who comes meanwhile sees the room as it was"
         await asyncio.to_thread(server.launch)
         text = {"type": "chat", "id": str(ids.new()), "text": "back"}
-        async with asyncio.timeout(8):
-            while not (await page.answer(text))["ok"]:
-                await asyncio.sleep(0.1)
+        await until(lambda: answered(page, text))
         for one in (page, late):
             while not one.state["chat"]:
                 await one.read()

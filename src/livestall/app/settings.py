@@ -9,7 +9,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
-from livestall import live, payments, rooms, video
+from livestall import chat, deals, live, orders, payments, rooms, video
 from livestall.app import guard
 from livestall.base import config, keys
 from livestall.payments.backends import sandbox
@@ -60,8 +60,11 @@ SECTIONS: dict[str, type[config.Section]] = {
     "live": Live,
     "media": Media,
     "rooms": rooms.Settings,
+    "chat": chat.Settings,
+    "deals": deals.Settings,
     "payments": payments.Settings,
     "sandbox": sandbox.Settings,
+    "orders": orders.Settings,
     "address": Address,
     "logs": Logs,
 }
