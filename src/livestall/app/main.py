@@ -22,6 +22,7 @@ from livestall.base import config
 from livestall.base import log as logs
 from livestall.base.db import Database
 from livestall.base.http import EXCEPTION_HANDLERS, Who, may
+from livestall.orders import Counter
 
 log = structlog.get_logger()
 STOP_SECONDS = 4
@@ -36,18 +37,25 @@ async def openapi_description(request: Request[Any, Any, Any]) -> dict[str, Any]
 def create_app(db: Database, *, debug: bool = False) -> Litestar:
     """The ASGI application over `db`. Does not touch the database until the first request."""
 
+    counter = Counter(db)
+
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
         yield
+        await counter.close()
         await db.close()
 
     async def provide_db() -> Database:
         return db
 
+    async def provide_counter() -> Counter:
+        return counter
+
     app = Litestar(
         route_handlers=[*wiring.ROUTES, *health.ROUTES, openapi_description],
         dependencies={
             "db": Provide(provide_db),
+            "counter": Provide(provide_counter),
             "actor": Provide(accounts.provide_actor),
             "addresses": Provide(provide_addresses),
         },

@@ -24,8 +24,12 @@ from livestall.base.jobs import Sweep
 from livestall.base.outbox import Delivered, Event, Listener
 from livestall.chat import jobs as chat_jobs
 from livestall.chat import web as chat_web
+from livestall.deals import jobs as deals_jobs
+from livestall.deals import web as deals_web
 from livestall.ledger import jobs as ledger_jobs
 from livestall.live import Command, NewEvent, Total
+from livestall.orders import jobs as orders_jobs
+from livestall.orders import web as orders_web
 from livestall.payments import jobs as payments_jobs
 from livestall.payments import web as payments_web
 from livestall.payments.backends import Backend, sandbox
@@ -42,9 +46,11 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     *payments_web.ROUTES,
     *sandbox.ROUTES,
     *snapshot.ROUTES,
+    *deals_web.ROUTES,
+    *orders_web.ROUTES,
 ]
 
-LISTENERS: Sequence[Listener] = [rooms_jobs.LISTENER]
+LISTENERS: Sequence[Listener] = [rooms_jobs.LISTENER, *deals_jobs.LISTENERS, *orders_jobs.LISTENERS]
 
 SWEEPS: Sequence[Sweep] = [
     *accounts_jobs.SWEEPS,
@@ -53,6 +59,8 @@ SWEEPS: Sequence[Sweep] = [
     *ledger_jobs.SWEEPS,
     *payments_jobs.SWEEPS,
     *sandbox.SWEEPS,
+    *deals_jobs.SWEEPS,
+    *orders_jobs.SWEEPS,
 ]
 
 
@@ -79,4 +87,4 @@ LIVE_EVENTS: Mapping[type[Event], Projection] = {
 MakeCommand = Callable[[Database, Callable[[], None]], Command]
 """Makes a command over the database; the second argument, called after a commit, hurries the projector."""
 
-COMMANDS: Mapping[str, MakeCommand] = {}
+COMMANDS: Mapping[str, MakeCommand] = {"buy": orders_web.buy}

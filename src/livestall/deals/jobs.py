@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from livestall import rooms
-from livestall.base import config
 from livestall.base.db import Database, Tx
 from livestall.base.jobs import Sweep
 from livestall.base.outbox import Delivered, Listener
 from livestall.deals import actions
-from livestall.deals.model import Settings
 
 BATCH = 100
 
@@ -29,8 +27,6 @@ async def on_show_moved(tx: Tx, batch: Sequence[Delivered]) -> None:
         await actions.end_with_shows(tx, over)
 
 
-LISTENER = Listener("deals.shows", {rooms.ShowMoved: on_show_moved})
+LISTENERS = [Listener("deals.shows", {rooms.ShowMoved: on_show_moved})]
 
-
-def sweep() -> Sweep:
-    return Sweep("deals.tick", config.of(Settings).sweep_seconds, tick, BATCH)
+SWEEPS = [Sweep("deals.tick", 1, tick, BATCH)]

@@ -23,7 +23,6 @@ class Settings(config.Section, frozen=True, kw_only=True):
     countdown_seconds_max: Annotated[int, Meta(ge=1, description="longest countdown before a flash sale opens")] = 300
     duration_seconds_min: Annotated[int, Meta(ge=1, description="shortest window of a flash sale")] = 60
     duration_seconds_max: Annotated[int, Meta(ge=1, description="longest window of a flash sale")] = 1200
-    sweep_seconds: Annotated[float, Meta(gt=0, le=15, description="how often deals are opened and ended by time")] = 1.0
 
 
 class DealClosed(Conflict):

@@ -1,1 +1,32 @@
-"""To be opened by its first verb."""
+"""Orders: the counter where buyers queue, the order from placed to paid, and the address book.
+
+`Counter.place(draft(buyer_id, NewOrder(…)))` answers a buyer once, after the commit of a whole batch.
+"""
+
+from livestall.orders.actions import cancel, expire, order, place, views
+from livestall.orders.counter import Counter
+from livestall.orders.model import (
+    Address,
+    Draft,
+    NewOrder,
+    NewOrderLine,
+    Order,
+    OrderCancelled,
+    OrderMinute,
+    OrderPaid,
+    OrderPlaced,
+    OrderRefunded,
+    OrderState,
+    Paid,
+    Placed,
+    Settings,
+    draft,
+)
+from livestall.orders.settlement import settle
+from livestall.orders.store import per_minute
+
+__all__ = [
+    "Address", "Counter", "Draft", "NewOrder", "NewOrderLine", "Order", "OrderCancelled", "OrderMinute", "OrderPaid",
+    "OrderPlaced", "OrderRefunded", "OrderState", "Paid", "Placed", "Settings", "cancel", "draft", "expire", "order",
+    "per_minute", "place", "settle", "views",
+]  # fmt: skip

@@ -1,0 +1,418 @@
+"""Orders: words and rules. An order is what one buyer buys from one seller in one go."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from livestall.base import config
+from livestall.base.errors import Conflict, Invalid, NotFound
+from livestall.base.money import AMOUNT_MAX, Money, basis_points
+from livestall.base.outbox import Event
+from livestall.payments import OrderPayment
+
+LINES_MAX = 50
+ADDRESSES_MAX = 50
+
+
+class Settings(config.Section, frozen=True, kw_only=True):
+    hold_seconds: Annotated[int, Meta(ge=30, le=86_400, description="an order waits so long for its payment")] = 900
+    flash_hold_seconds: Annotated[
+        int, Meta(ge=30, le=86_400, description="an order with a flash sale waits so long for its payment")
+    ] = 300
+    pay_extension_seconds: Annotated[
+        int, Meta(ge=0, le=3600, description="added once to the wait when a payment starts")
+    ] = 120
+    notice_grace_seconds: Annotated[
+        int, Meta(ge=0, le=600, description="after the wait, notices of a started payment get so long to arrive")
+    ] = 45
+    creator_basis_points: Annotated[
+        int, Meta(ge=0, le=8000, description="ten-thousandths of a show's order estimated for the show's creator")
+    ] = 1000
+    batch_max: Annotated[int, Meta(ge=1, le=2000, description="most orders decided in one transaction")] = 500
+    lanes: Annotated[
+        int, Meta(ge=1, le=32, description="connections that decide orders side by side, each its own pools")
+    ] = 1
+    answer_seconds_max: Annotated[
+        int, Meta(ge=1, le=60, description="an order is tried again so long while the database is away")
+    ] = 15
+
+
+class SeveralSellers(Invalid):
+    code = "several-sellers"
+    en = "One order buys from one seller. Send one order for each seller."
+    zh = "一个订单只能包含同一商家的商品，请按商家分别下单。"
+
+
+class UnknownShow(NotFound):
+    code = "no-such-show"
+    en = "This product is not offered in this show. Reload and choose again."
+    zh = "该商品不在本场直播中，请刷新后重新选择。"
+
+
+class WrongState(Conflict):
+    code = "wrong-order-state"
+    en = "The order is {state}: this cannot be done with it any more."
+    zh = "订单状态为 {state}，无法执行此操作。"
+
+
+class OrderExpired(Conflict):
+    code = "order-expired"
+    en = "The time to pay this order is over. Order again if there is still stock."
+    zh = "订单支付时间已过，若仍有库存请重新下单。"
+
+
+class AddressNeeded(Conflict):
+    code = "address-needed"
+    en = "Give a delivery address before you pay."
+    zh = "请先填写收货地址再付款。"
+
+
+class TooManyAddresses(Conflict):
+    code = "too-many-addresses"
+    en = "Your address book is full. Delete an address first."
+    zh = "地址簿已满，请先删除一个地址。"
+
+
+class OrderState(StrEnum):
+    placed = "placed"  # units are held, the payment is awaited
+    paid = "paid"  # units are sold, the split is in the ledger
+    cancelled = "cancelled"  # by the buyer or by time; the units went back
+    refunded = "refunded"  # wholly; the units went back if they had not left
+    completed = "completed"  # received
+
+
+S = OrderState
+MOVES: Mapping[OrderState, frozenset[OrderState]] = {
+    S.placed: frozenset({S.paid, S.cancelled}),
+    S.paid: frozenset({S.refunded, S.completed, S.cancelled}),
+    S.cancelled: frozenset({S.paid}),
+    S.refunded: frozenset(),
+    S.completed: frozenset(),
+}
+"""The only moves there are. Cancelled becomes paid when money came late, the time to pay was the reason, and the same
+units are still there at the same price; else the money goes back. Paid becomes cancelled when the provider refuses to
+hand over money that it had set aside."""
+
+CancelReason = Literal["buyer", "expired", "payment-failed"]
+Text = Annotated[str, Meta(min_length=1, max_length=120)]
+Optional = Annotated[str, Meta(max_length=120)]
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the goods go."""
+
+    recipient: Text
+    phone: Annotated[str, Meta(min_length=3, max_length=32, pattern=r"^[0-9+()\-. ]+$")]
+    city: Text
+    line1: Annotated[str, Meta(min_length=1, max_length=200)]
+    country: Annotated[str, Meta(min_length=2, max_length=60)]
+    region: Optional = ""
+    line2: Annotated[str, Meta(max_length=200)] = ""
+    postcode: Annotated[str, Meta(max_length=20)] = ""
+
+
+class SavedAddress(msgspec.Struct, frozen=True):
+    """An address of a person's address book."""
+
+    id: UUID
+    recipient: Text
+    phone: Annotated[str, Meta(min_length=3, max_length=32, pattern=r"^[0-9+()\-. ]+$")]
+    city: Text
+    line1: Annotated[str, Meta(min_length=1, max_length=200)]
+    country: Annotated[str, Meta(min_length=2, max_length=60)]
+    region: Optional = ""
+    line2: Annotated[str, Meta(max_length=200)] = ""
+    postcode: Annotated[str, Meta(max_length=20)] = ""
+    is_default: bool = False
+
+
+class NewOrderLine(msgspec.Struct, frozen=True):
+    """What to buy: in a flash sale (`deal_id`), at a show's price (`listing_id`), or at the ordinary price."""
+
+    variant_id: UUID
+    quantity: Annotated[int, Meta(ge=1, le=999)]
+    listing_id: UUID | None = None
+    deal_id: UUID | None = None
+
+    @property
+    def pool_id(self) -> UUID:
+        return self.deal_id or self.variant_id
+
+
+class NewOrder(msgspec.Struct, frozen=True):
+    """`id` is made by the buyer's device and kept: sending the same order again finds the first one."""
+
+    id: UUID
+    lines: Annotated[list[NewOrderLine], Meta(min_length=1, max_length=LINES_MAX)]
+    show_id: UUID | None = None
+    address: Address | None = None
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A wish to buy, with who wishes. `fingerprint` tells the same order again from another under the same id."""
+
+    order_id: UUID
+    buyer_id: UUID
+    lines: Sequence[NewOrderLine]
+    show_id: UUID | None
+    address: Address | None
+    fingerprint: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def draft(buyer_id: UUID, wanted: NewOrder) -> Draft:
+    """The draft of a buyer's wish. Raises Invalid for what no edge should have let through."""
+    if not 1 <= len(wanted.lines) <= LINES_MAX or any(not 1 <= line.quantity <= 999 for line in wanted.lines):
+        raise Invalid(reason=f"an order has 1 to {LINES_MAX} lines, each of 1 to 999 units")
+    contents = _encode((buyer_id.bytes, wanted))
+    fingerprint = hashlib.blake2b(contents, digest_size=16).digest()
+    return Draft(wanted.id, buyer_id, wanted.lines, wanted.show_id, wanted.address, fingerprint)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line as sold: title and price are what the buyer saw, whatever the catalogue says later."""
+
+    variant_id: UUID
+    product_id: UUID
+    listing_id: UUID | None
+    deal_id: UUID | None
+    quantity: int
+    unit_price: int
+    title: str
+    variant_title: str
+    picture_url: str | None
+
+    @property
+    def pool_id(self) -> UUID:
+        return self.deal_id or self.variant_id
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as stored, with its lines. Amounts in minor units of `currency`."""
+
+    id: UUID
+    number: str
+    seller_id: UUID
+    buyer_id: UUID
+    show_id: UUID | None
+    creator_id: UUID | None
+    state: OrderState
+    currency: str
+    total: int
+    creator_amount: int
+    fingerprint: bytes
+    address: Address | None
+    attempt: int
+    placed_at: datetime
+    expires_at: datetime
+    release_at: datetime
+    pay_started_at: datetime | None
+    paid_at: datetime | None
+    cancelled_at: datetime | None
+    cancel_reason: CancelReason | None
+    lines: Sequence[Line]
+
+    @property
+    def money(self) -> Money:
+        return Money(self.total, self.currency)
+
+    @property
+    def quantity(self) -> int:
+        return sum(line.quantity for line in self.lines)
+
+
+class OrderSeller(msgspec.Struct, frozen=True):
+    id: UUID
+    name: str
+
+
+class OrderLine(msgspec.Struct, frozen=True):
+    variant_id: UUID
+    product_id: UUID
+    title: str
+    variant_title: str
+    picture_url: str | None
+    quantity: int
+    unit_price: Money
+    deal_id: UUID | None
+
+
+class WaterfallStep(msgspec.Struct, frozen=True):
+    """Who gets how much of what the buyer pays; the steps add up to the total."""
+
+    account: Literal["seller", "creator", "market"]
+    name: str
+    amount: Money
+    state: Literal["estimated", "payable"]
+
+
+class OrderMoment(msgspec.Struct, frozen=True):
+    """What happened to the order, e.g. "placed", "paid", "cancelled:expired"."""
+
+    at: datetime
+    what: str
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as its buyer and its seller see it. `expires_at` is the end of the time to pay, while that runs."""
+
+    id: UUID
+    number: str
+    state: OrderState
+    show_id: UUID | None
+    seller: OrderSeller
+    lines: list[OrderLine]
+    total: Money
+    address: Address | None
+    placed_at: datetime
+    expires_at: datetime | None
+    paid_at: datetime | None
+    cancelled_at: datetime | None
+    cancel_reason: CancelReason | None
+    payment: OrderPayment | None
+    waterfall: list[WaterfallStep]
+    history: list[OrderMoment]
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """The answer to a draft: the order, and whether this draft made it (False: it came before)."""
+
+    order: Order
+    new: bool
+
+
+class Paid(msgspec.Struct, frozen=True):
+    """Money for an order is authorised at the provider."""
+
+    order_id: UUID
+    amount: Money
+
+
+class OrderMinute(msgspec.Struct, frozen=True):
+    """Orders of a show placed in one minute, and what was paid in it (minor units)."""
+
+    at: datetime
+    orders: int
+    paid_orders: int
+    money_amount: int
+
+
+class OrderEvent(Event, frozen=True, kw_only=True):
+    """Base of the events of an order (subject)."""
+
+    show_id: UUID | None
+    seller_id: UUID
+    buyer_id: UUID
+    total: Money
+    title: str
+    quantity: int
+    at: datetime
+
+
+class OrderPlaced(OrderEvent, frozen=True, kw_only=True):
+    topic = "order.placed"
+
+
+class OrderPaid(OrderEvent, frozen=True, kw_only=True):
+    topic = "order.paid"
+
+
+class OrderCancelled(OrderEvent, frozen=True, kw_only=True):
+    topic = "order.cancelled"
+    reason: CancelReason
+
+
+class OrderRefunded(OrderEvent, frozen=True, kw_only=True):
+    topic = "order.refunded"
+
+
+_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def number(at: datetime) -> str:
+    """A short number to say on the phone: the day, then seven letters and digits without I, L, O and U."""
+    value = secrets.randbits(35)
+    return f"{at:%y%m%d}-" + "".join(_DIGITS[value >> shift & 31] for shift in range(30, -1, -5))
+
+
+def total_of(lines: Sequence[Line]) -> int:
+    """Minor units. Raises Invalid beyond the largest amount."""
+    total = sum(line.unit_price * line.quantity for line in lines)
+    if total > AMOUNT_MAX:
+        raise Invalid(reason="the order's total is too large")
+    return total
+
+
+def creator_share(total: int, creator_id: UUID | None) -> int:
+    return 0 if creator_id is None else basis_points(total, config.of(Settings).creator_basis_points)
+
+
+def hold_seconds(lines: Sequence[NewOrderLine]) -> int:
+    settings = config.of(Settings)
+    flash = any(line.deal_id is not None for line in lines)
+    return settings.flash_hold_seconds if flash else settings.hold_seconds
+
+
+def event_fields(record: Record, at: datetime) -> dict[str, Any]:
+    """What every event of an order says."""
+    return {
+        "subject": record.id, "show_id": record.show_id, "seller_id": record.seller_id, "buyer_id": record.buyer_id,
+        "total": record.money, "title": record.lines[0].title, "quantity": record.quantity, "at": at,
+    }  # fmt: skip
+
+
+def may_move(record: Record, target: OrderState) -> bool:
+    """By the table; from cancelled only if time was the reason."""
+    if record.state is S.cancelled and record.cancel_reason != "expired":
+        return False
+    return target in MOVES[record.state]
+
+
+def view(
+    record: Record,
+    seller: str,
+    creator: str,
+    market: str,
+    payment: OrderPayment | None,
+    history: Sequence[OrderMoment] = (),
+) -> Order:
+    """The order for people, from names and history read beside it."""
+    currency = record.currency
+    lines = [
+        OrderLine(
+            line.variant_id, line.product_id, line.title, line.variant_title, line.picture_url, line.quantity,
+            Money(line.unit_price, currency), line.deal_id,
+        )
+        for line in record.lines
+    ]  # fmt: skip
+    return Order(
+        id=record.id, number=record.number, state=record.state, show_id=record.show_id,
+        seller=OrderSeller(record.seller_id, seller), lines=lines, total=Money(record.total, currency),
+        address=record.address, placed_at=record.placed_at,
+        expires_at=record.expires_at if record.state is S.placed else None, paid_at=record.paid_at,
+        cancelled_at=record.cancelled_at, cancel_reason=record.cancel_reason, payment=payment,
+        waterfall=waterfall(record, seller, creator, market),
+        history=[OrderMoment(record.placed_at, "placed"), *history],
+    )  # fmt: skip
+
+
+def waterfall(record: Record, seller: str, creator: str, market: str) -> list[WaterfallStep]:
+    """Before the payment everything is an estimate; after it the creator's part still is, until returns are over."""
+    payable: Literal["estimated", "payable"] = "payable" if record.paid_at is not None else "estimated"
+    currency = record.currency
+    steps = [WaterfallStep("seller", seller, Money(record.total - record.creator_amount, currency), payable)]
+    if record.creator_id is not None:
+        steps.append(WaterfallStep("creator", creator, Money(record.creator_amount, currency), "estimated"))
+    steps.append(WaterfallStep("market", market, Money(0, currency), payable))
+    return steps

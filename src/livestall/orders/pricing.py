@@ -1,0 +1,134 @@
+"""What a batch of drafts costs now, and whether each of its lines is on offer at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from livestall import catalog, deals, rooms, stock
+from livestall.base import clock
+from livestall.base.db import Tx
+from livestall.base.errors import Refusal
+from livestall.base.money import Money
+from livestall.orders import model
+from livestall.orders.model import Draft, Line, OrderState, Record, SeveralSellers, UnknownShow
+
+
+class Prices:
+    """What the drafts of a batch cost now: read once a batch, inside its transaction, so never stale."""
+
+    def __init__(self, listings: Mapping[UUID, rooms.Listing], shows: Mapping[UUID, rooms.ShowRecord]) -> None:
+        self.listings = listings
+        self.shows = shows
+        self.offers: Mapping[UUID, catalog.Offer] = {}
+        self.admissions: dict[tuple[UUID, UUID, int], deals.Admission | Refusal] = {}
+
+    def line(self, draft: Draft, wanted: model.NewOrderLine) -> tuple[Line, str, UUID]:
+        """The line as it would be sold, its currency and its seller. Raises the refusal that stands against it."""
+        offer = self.offers.get(wanted.variant_id)
+        if offer is None:
+            raise stock.NotStocked
+        listing_id, price = wanted.listing_id, offer.price
+        if wanted.deal_id is not None:
+            admission = self.admissions[wanted.deal_id, wanted.variant_id, wanted.quantity]
+            if isinstance(admission, Refusal):
+                raise admission
+            if draft.show_id not in {None, admission.show_id}:
+                raise UnknownShow
+            listing_id, price = admission.listing_id, admission.price
+        elif listing_id is not None:
+            price = self._show_price(draft, listing_id, offer)
+        line = Line(
+            offer.variant_id, offer.product_id, listing_id, wanted.deal_id, wanted.quantity, price.amount,
+            offer.product_title, offer.variant_title, offer.picture_url,
+        )  # fmt: skip
+        return line, price.currency, offer.seller_id
+
+    def _show_price(self, draft: Draft, listing_id: UUID, offer: catalog.Offer) -> Money:
+        listing = self.listings.get(listing_id)
+        if listing is None or listing.slot is None or listing.product_id != offer.product_id:
+            raise stock.NotStocked
+        if draft.show_id not in {None, listing.show_id}:
+            raise UnknownShow
+        show = self.shows.get(listing.show_id)
+        over = show is None or show.state not in rooms.OPEN
+        return offer.price if over else listing.price(offer.variant_id, offer.price)
+
+    def limit(self, line: Line) -> tuple[UUID | None, int | None]:
+        """What the units count for, and how many a person may have."""
+        if line.deal_id is not None:
+            admission = self.admissions[line.deal_id, line.variant_id, line.quantity]
+            assert isinstance(admission, deals.Admission)
+            return line.deal_id, admission.per_buyer
+        listing = None if line.listing_id is None else self.listings.get(line.listing_id)
+        return (listing.id, listing.per_buyer) if listing is not None and listing.per_buyer else (None, None)
+
+
+async def lock_and_price(tx: Tx, drafts: Sequence[Draft]) -> Prices:
+    lines = [line for one in drafts for line in one.lines]
+    listing_ids = {line.listing_id for line in lines if line.listing_id is not None and line.deal_id is None}
+    listings = await rooms.listing(tx, list(listing_ids)) if listing_ids else {}
+    show_ids = {one.show_id for one in drafts if one.show_id} | {listing.show_id for listing in listings.values()}
+    prices = Prices(listings, await rooms.shows(tx, list(show_ids)) if show_ids else {})
+    limited = {one.id for one in listings.values() if one.per_buyer}
+    await stock.lock(tx, {line.pool_id for line in lines}, limited)
+    prices.offers = await catalog.offers(tx, list({line.variant_id for line in lines}))
+    claims = {(line.deal_id, line.variant_id, line.quantity) for line in lines if line.deal_id is not None}
+    ordered = list(claims)
+    admitted = await deals.admit(tx, [deals.Claim(*claim) for claim in ordered])
+    prices.admissions = dict(zip(ordered, admitted, strict=True))
+    return prices
+
+
+def record(draft: Draft, prices: Prices) -> Record:
+    priced = [prices.line(draft, wanted) for wanted in draft.lines]
+    lines = [line for line, _, _ in priced]
+    _, currency, seller_id = priced[0]
+    if any((other, owner) != (currency, seller_id) for _, other, owner in priced):
+        raise SeveralSellers
+    show = None if draft.show_id is None else prices.shows.get(draft.show_id)
+    if draft.show_id is not None and show is None:
+        raise UnknownShow
+    total, now = model.total_of(lines), clock.now()
+    creator_id = None if show is None else show.creator_id
+    expires_at = now + timedelta(seconds=model.hold_seconds(draft.lines))
+    return Record(
+        id=draft.order_id, number=model.number(now), seller_id=seller_id, buyer_id=draft.buyer_id,
+        show_id=draft.show_id, creator_id=creator_id, state=OrderState.placed, currency=currency, total=total,
+        creator_amount=model.creator_share(total, creator_id), fingerprint=draft.fingerprint, address=draft.address,
+        attempt=1, placed_at=now, expires_at=expires_at, release_at=expires_at, pay_started_at=None, paid_at=None,
+        cancelled_at=None, cancel_reason=None, lines=lines,
+    )  # fmt: skip
+
+
+def hold_requests(records: Sequence[Record], prices: Prices) -> list[stock.HoldRequest]:
+    return [
+        stock.HoldRequest(
+            one.id, number, line.pool_id, one.buyer_id, line.quantity, *prices.limit(line), one.attempt
+        )
+        for one in records
+        for number, line in enumerate(one.lines, 1)
+    ]  # fmt: skip
+
+
+async def reprice(tx: Tx, records: Sequence[Record]) -> tuple[Prices, list[Record]]:
+    """Lock the pools of late orders; which of them could be placed again just as they were?"""
+    drafts = {
+        one.id: Draft(
+            one.id, one.buyer_id,
+            [model.NewOrderLine(line.variant_id, line.quantity, line.listing_id, line.deal_id) for line in one.lines],
+            one.show_id, one.address, one.fingerprint,
+        )
+        for one in records
+    }  # fmt: skip
+    prices = await lock_and_price(tx, list(drafts.values()))
+    same: list[Record] = []
+    for one in records:
+        try:
+            now = record(drafts[one.id], prices)
+        except Refusal:
+            continue
+        if [line.unit_price for line in now.lines] == [line.unit_price for line in one.lines]:
+            same.append(one)
+    return prices, same

@@ -1,0 +1,215 @@
+"""All SQL of orders."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from livestall.base.db import Read, Row, Tx
+from livestall.orders.model import (
+    Address,
+    CancelReason,
+    Line,
+    OrderMinute,
+    OrderMoment,
+    OrderState,
+    Record,
+    SavedAddress,
+)
+
+_ORDER = """id, number, seller_id, buyer_id, show_id, creator_id, state, currency, total, creator_amount, fingerprint,
+            address, attempt, placed_at, expires_at, release_at, pay_started_at, paid_at, cancelled_at, cancel_reason"""
+_LINE = """order_id, variant_id, product_id, listing_id, deal_id, quantity, unit_price, title, variant_title,
+           picture_url"""
+_ADDRESS = "id, recipient, phone, region, city, line1, line2, postcode, country, is_default"
+
+Before = tuple[datetime, UUID] | None
+
+
+def _record(row: Row, lines: Sequence[Line]) -> Record:
+    address = None if row["address"] is None else msgspec.convert(row["address"], Address)
+    fields: dict[str, Any] = {**row, "state": OrderState(row["state"]), "address": address, "lines": lines}
+    return Record(**fields)
+
+
+async def _with_lines(read: Read, rows: Sequence[Row]) -> list[Record]:
+    if not rows:
+        return []
+    found = await read.fetch(
+        f"select {_LINE} from order_line where order_id = any($1) order by order_id, line_no", [r["id"] for r in rows]
+    )
+    lines: dict[UUID, list[Line]] = {row["id"]: [] for row in rows}
+    for row in found:
+        order_id, *rest = row.values()
+        lines[order_id].append(Line(*rest))
+    return [_record(row, lines[row["id"]]) for row in rows]
+
+
+async def add(tx: Tx, records: Sequence[Record]) -> None:
+    """Insert orders with their lines, in one statement."""
+    numbered = [(one, number, line) for one in records for number, line in enumerate(one.lines, 1)]
+    await tx.execute(
+        """with new_lines as (
+               insert into order_line (order_id, line_no, seller_id, variant_id, product_id, listing_id, deal_id,
+                                       quantity, unit_price, title, variant_title, picture_url)
+               select * from unnest($14::uuid[], $15::smallint[], $16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[],
+                                    $20::uuid[], $21::int[], $22::bigint[], $23::text[], $24::text[], $25::text[]))
+           insert into orders (id, number, seller_id, buyer_id, show_id, creator_id, currency, total, creator_amount,
+                               fingerprint, address, placed_at, expires_at, release_at)
+           select *, expires_at from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
+                                $7::text[], $8::bigint[], $9::bigint[], $10::bytea[], $11::jsonb[], $12::timestamptz[],
+                                $13::timestamptz[])
+             as o(id, number, seller_id, buyer_id, show_id, creator_id, currency, total, creator_amount, fingerprint,
+                  address, placed_at, expires_at)""",
+        [one.id for one in records], [one.number for one in records], [one.seller_id for one in records],
+        [one.buyer_id for one in records], [one.show_id for one in records], [one.creator_id for one in records],
+        [one.currency for one in records], [one.total for one in records],
+        [one.creator_amount for one in records], [one.fingerprint for one in records],
+        [one.address for one in records], [one.placed_at for one in records], [one.expires_at for one in records],
+        [one.id for one, _, _ in numbered], [number for _, number, _ in numbered],
+        [one.seller_id for one, _, _ in numbered], [line.variant_id for _, _, line in numbered],
+        [line.product_id for _, _, line in numbered], [line.listing_id for _, _, line in numbered],
+        [line.deal_id for _, _, line in numbered], [line.quantity for _, _, line in numbered],
+        [line.unit_price for _, _, line in numbered], [line.title for _, _, line in numbered],
+        [line.variant_title for _, _, line in numbered], [line.picture_url for _, _, line in numbered],
+    )  # fmt: skip
+
+
+async def fingerprints(read: Read, order_ids: Collection[UUID]) -> dict[UUID, bytes]:
+    rows = await read.fetch("select id, fingerprint from orders where id = any($1)", list(order_ids))
+    return {row["id"]: row["fingerprint"] for row in rows}
+
+
+async def orders(read: Read, order_ids: Collection[UUID]) -> dict[UUID, Record]:
+    rows = await read.fetch(f"select {_ORDER} from orders where id = any($1)", list(order_ids))
+    return {one.id: one for one in await _with_lines(read, rows)}
+
+
+async def lock(tx: Tx, order_ids: Collection[UUID]) -> dict[UUID, Record]:
+    """Lock in the order of ids, before any stock pool."""
+    rows = await tx.fetch(
+        f"select {_ORDER} from orders where id = any($1) order by id for no key update", list(order_ids)
+    )
+    return {one.id: one for one in await _with_lines(tx, rows)}
+
+
+async def lock_due(tx: Tx, now: datetime, limit: int) -> list[Record]:
+    """Orders whose time is over, locked; those that somebody settles or cancels right now are skipped."""
+    rows = await tx.fetch(
+        f"""select {_ORDER} from orders where state = 'placed' and release_at <= $1
+             order by release_at limit $2 for no key update skip locked""",
+        now, limit,
+    )  # fmt: skip
+    return await _with_lines(tx, rows)
+
+
+async def move(
+    tx: Tx, order_ids: Collection[UUID], source: OrderState, target: OrderState, *, reason: str, at: datetime,
+    by_id: UUID | None = None, cancel_reason: CancelReason | None = None,
+) -> set[UUID]:  # fmt: skip
+    """Move those of the orders that are in `source`, write their history, and say which they were."""
+    rows = await tx.fetch(
+        """with moved as (
+               update orders set state = $3,
+                      paid_at = case when $3 = 'paid' then $4 else paid_at end,
+                      cancelled_at = case when $3 = 'cancelled' then $4 when $3 = 'paid' then null
+                                     else cancelled_at end,
+                      cancel_reason = $5
+                where id = any($1) and state = $2 returning id)
+           insert into order_move (order_id, from_state, to_state, reason, by_id, at)
+           select id, $2, $3, $6, $7, $4 from moved returning order_id""",
+        list(order_ids), source.value, target.value, at, cancel_reason, reason, by_id,
+    )  # fmt: skip
+    return {row["order_id"] for row in rows}
+
+
+async def next_attempt(tx: Tx, order_ids: Collection[UUID]) -> None:
+    await tx.execute("update orders set attempt = attempt + 1 where id = any($1)", list(order_ids))
+
+
+async def start_paying(tx: Tx, order_id: UUID, at: datetime, expires_at: datetime, release_at: datetime) -> None:
+    await tx.execute(
+        """update orders set pay_started_at = coalesce(pay_started_at, $2), expires_at = $3, release_at = $4
+            where id = $1""",
+        order_id, at, expires_at, release_at,
+    )  # fmt: skip
+
+
+async def set_address(tx: Tx, order_id: UUID, address: Address) -> None:
+    await tx.execute("update orders set address = $2 where id = $1", order_id, address)
+
+
+async def history(read: Read, order_ids: Collection[UUID]) -> dict[UUID, list[OrderMoment]]:
+    rows = await read.fetch(
+        "select order_id, at, to_state, reason from order_move where order_id = any($1) order by id", list(order_ids)
+    )
+    found: dict[UUID, list[OrderMoment]] = {}
+    for row in rows:
+        what = row["to_state"] if row["reason"] == row["to_state"] else f"{row['to_state']}:{row['reason']}"
+        found.setdefault(row["order_id"], []).append(OrderMoment(row["at"], what))
+    return found
+
+
+async def page(read: Read, column: str, owner_id: UUID, before: Before, limit: int) -> list[Record]:
+    """Orders of a buyer or a seller (`column`), the newest first."""
+    assert column in {"buyer_id", "seller_id"}
+    rows = await read.fetch(
+        f"""select {_ORDER} from orders where {column} = $1
+               and ($2::timestamptz is null or (placed_at, id) < ($2, $3::uuid))
+             order by placed_at desc, id desc limit $4""",
+        owner_id, *(before or (None, None)), limit,
+    )  # fmt: skip
+    return await _with_lines(read, rows)
+
+
+async def per_minute(read: Read, show_id: UUID) -> list[OrderMinute]:
+    """Minutes of a show in which something was placed or paid, in order."""
+    rows = await read.fetch(
+        """select at, sum(orders)::int as orders, sum(paid)::int as paid, sum(amount)::bigint as amount from (
+               select date_trunc('minute', placed_at) as at, 1 as orders, 0 as paid, 0 as amount
+                 from orders where show_id = $1
+               union all
+               select date_trunc('minute', paid_at), 0, 1, total
+                 from orders where show_id = $1 and state in ('paid', 'completed')) as moments
+           group by at order by at""",
+        show_id,
+    )
+    return [OrderMinute(*row.values()) for row in rows]
+
+
+async def addresses(read: Read, user_id: UUID) -> list[SavedAddress]:
+    rows = await read.fetch(
+        f"select {_ADDRESS} from address where user_id = $1 order by is_default desc, created_at desc", user_id
+    )
+    return [SavedAddress(**row) for row in rows]
+
+
+async def owner_of_address(tx: Tx, address_id: UUID) -> UUID | None:
+    return await tx.fetchval("select user_id from address where id = $1", address_id)
+
+
+async def save_address(tx: Tx, user_id: UUID, address: SavedAddress) -> None:
+    """Write the address; a default one takes that from the others of its owner."""
+    if address.is_default:
+        await tx.execute("update address set is_default = false where user_id = $1 and id <> $2", user_id, address.id)
+    await tx.execute(
+        f"""insert into address ({_ADDRESS}, user_id) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            on conflict (id) do update set recipient = excluded.recipient, phone = excluded.phone,
+                region = excluded.region, city = excluded.city, line1 = excluded.line1, line2 = excluded.line2,
+                postcode = excluded.postcode, country = excluded.country, is_default = excluded.is_default
+            where address.user_id = excluded.user_id""",
+        address.id, address.recipient, address.phone, address.region, address.city, address.line1, address.line2,
+        address.postcode, address.country, address.is_default, user_id,
+    )  # fmt: skip
+
+
+async def drop_address(tx: Tx, user_id: UUID, address_id: UUID) -> int:
+    return await tx.execute("delete from address where id = $1 and user_id = $2", address_id, user_id)
+
+
+async def lock_address_book(tx: Tx, user_id: UUID) -> None:
+    await tx.execute("select pg_advisory_xact_lock(11, hashtext($1::uuid::text))", user_id)

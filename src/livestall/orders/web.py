@@ -1,0 +1,146 @@
+"""HTTP of orders: buying, my orders, the seller's orders, the address book."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import Request, Response, delete, get, post, put
+from msgspec import Meta
+
+from livestall import accounts, payments, rooms
+from livestall.accounts import Actor
+from livestall.base.db import Database
+from livestall.base.errors import NotFound, Unauthenticated
+from livestall.base.http import PAGE_MAX, Page, Who, cursor_of, locale_of, may, read_cursor
+from livestall.live import Caller, Command
+from livestall.orders import actions, model, store
+from livestall.orders.counter import Counter
+from livestall.orders.model import Address, NewOrder, NewOrderLine, Order, SavedAddress
+from livestall.payments import PayPage
+
+
+class StartPayment(msgspec.Struct, frozen=True):
+    """`return_url`: the page of this market that the buyer comes back to."""
+
+    return_url: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
+class BuyCommand(msgspec.Struct, frozen=True):
+    """`buy` over a show's socket; the command's id is the order's."""
+
+    lines: Annotated[list[NewOrderLine], Meta(min_length=1, max_length=model.LINES_MAX)]
+    address: Address | None = None
+
+
+def buy(db: Database, hurry: Callable[[], None]) -> Command:
+    """The socket command, with a counter of its own. `hurry` is called when a batch was committed."""
+    counter = Counter(db)
+
+    async def run(caller: Caller, order_id: UUID, body: BuyCommand) -> Order:
+        if caller.person is None:
+            raise Unauthenticated
+        wanted = NewOrder(order_id, body.lines, caller.channel, body.address)
+        placed = await counter.place(model.draft(caller.person, wanted))
+        if placed.new:
+            hurry()
+        return placed.order
+
+    return Command(BuyCommand, run)
+
+
+@post("/api/orders", opt=may(Who.signed_in, "orders:write"))
+async def place_order(counter: Counter, actor: Actor, data: NewOrder) -> Response[Order]:
+    placed = await counter.place(model.draft(actor.need_user(), data))
+    return Response(placed.order, status_code=201 if placed.new else 200)
+
+
+@get("/api/orders", opt=may(Who.signed_in, "orders:read"))
+async def my_orders(db: Database, actor: Actor, cursor: str | None = None) -> Page[Order]:
+    return await _page(db, "buyer_id", actor.need_user(), cursor)
+
+
+@get("/api/orders/{order_id:uuid}", opt=may(Who.signed_in, "orders:read"))
+async def order(db: Database, actor: Actor, order_id: UUID) -> Order:
+    async with db.read() as read:
+        return await actions.order(read, actor, order_id)
+
+
+@post("/api/orders/{order_id:uuid}/cancel", status_code=200, opt=may(Who.signed_in, "orders:write"))
+async def cancel_order(db: Database, actor: Actor, order_id: UUID) -> Order:
+    return await db.run(lambda tx: actions.cancel(tx, actor, order_id))
+
+
+@put("/api/orders/{order_id:uuid}/address", opt=may(Who.signed_in, "orders:write"))
+async def set_order_address(db: Database, actor: Actor, order_id: UUID, data: Address) -> Order:
+    return await db.run(lambda tx: actions.set_address(tx, actor, order_id, data))
+
+
+@post("/api/orders/{order_id:uuid}/pay", status_code=200, opt=may(Who.signed_in, "orders:write"))
+async def pay_order(
+    request: Request[Any, Any, Any],
+    db: Database,
+    actor: Actor,
+    addresses: rooms.Addresses,
+    order_id: UUID,
+    data: StartPayment,
+) -> PayPage:
+    record = await db.run(lambda tx: actions.start_paying(tx, actor, order_id))
+    async with db.read() as read:
+        market = await accounts.market(read)
+    return await payments.start(
+        db, order_id, return_url=data.return_url, origin=addresses.web, merchant=market.name,
+        title=f"{record.lines[0].title} · {record.number}", locale=locale_of(request),
+    )  # fmt: skip
+
+
+@get("/api/sellers/{seller_id:uuid}/orders", opt=may(Who.seller, "orders:read"))
+async def orders_of_seller(db: Database, actor: Actor, seller_id: UUID, cursor: str | None = None) -> Page[Order]:
+    if seller_id not in actor.seller_ids and not actor.is_operator:
+        raise NotFound
+    return await _page(db, "seller_id", seller_id, cursor)
+
+
+async def _page(db: Database, column: str, owner_id: UUID, cursor: str | None) -> Page[Order]:
+    before: store.Before = None
+    if cursor is not None:
+        placed_at, order_id = read_cursor(cursor, (datetime, UUID))
+        before = (placed_at, order_id)
+    size = PAGE_MAX // 4
+    async with db.read() as read:
+        records = await store.page(read, column, owner_id, before, size + 1)
+        last = records[size - 1] if len(records) > size else None
+        items = await actions.views(read, records[:size])
+    return Page(items, None if last is None else cursor_of(last.placed_at, last.id))
+
+
+@get("/api/me/addresses", opt=may(Who.signed_in, "orders:read"))
+async def my_addresses(db: Database, actor: Actor) -> list[SavedAddress]:
+    async with db.read() as read:
+        return await store.addresses(read, actor.need_user())
+
+
+@post("/api/me/addresses", opt=may(Who.signed_in, "orders:write"))
+async def add_address(db: Database, actor: Actor, data: SavedAddress) -> SavedAddress:
+    return await db.run(lambda tx: actions.save_address(tx, actor, data, new=True))
+
+
+@put("/api/me/addresses/{address_id:uuid}", opt=may(Who.signed_in, "orders:write"))
+async def change_address(db: Database, actor: Actor, address_id: UUID, data: SavedAddress) -> SavedAddress:
+    if data.id != address_id:
+        raise NotFound
+    return await db.run(lambda tx: actions.save_address(tx, actor, data, new=False))
+
+
+@delete("/api/me/addresses/{address_id:uuid}", opt=may(Who.signed_in, "orders:write"))
+async def delete_address(db: Database, actor: Actor, address_id: UUID) -> None:
+    await db.run(lambda tx: actions.drop_address(tx, actor, address_id))
+
+
+ROUTES = [
+    place_order, my_orders, order, cancel_order, set_order_address, pay_order, orders_of_seller, my_addresses,
+    add_address, change_address, delete_address,
+]  # fmt: skip
