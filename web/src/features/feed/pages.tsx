@@ -31,11 +31,12 @@ function useSearchWords(): [string, (words: string) => void] {
   return [words, setWords];
 }
 
-function Section({ title, shows }: { title: string; shows: ShowCard[] }) {
+/** The live shows stand right under the page's own heading and need none of their own. */
+function Section({ title, shows }: { title?: string; shows: ShowCard[] }) {
   if (shows.length === 0) return null;
   return (
     <section className={styles.section}>
-      <h2>{title}</h2>
+      {title && <h2>{title}</h2>}
       <ul className={styles.grid}>{shows.map((show, index) => <ShowTile key={show.id} show={show} eager={index < 2} />)}</ul>
     </section>
   );
@@ -61,9 +62,9 @@ export function FeedPage() {
           <input type="search" value={words} onChange={(event) => setWords(event.target.value)} placeholder={t("search")} aria-label={t("search")} maxLength={80} />
         </form>
       </div>
-      {live.isPending && <ul className={styles.grid} aria-busy="true" aria-label={t("live")}><CardSkeletons /></ul>}
+      {live.isPending && <ul className={styles.grid} aria-busy="true" aria-label={t("title")}><CardSkeletons /></ul>}
       {live.error && !live.data && <ErrorState error={live.error} onRetry={() => void live.refetch()} />}
-      <Section title={t("live")} shows={lists.live} />
+      <Section shows={lists.live} />
       {q && <FoundProducts q={q} />}
       <Section title={t("planned")} shows={lists.planned} />
       <Section title={t("replays")} shows={lists.replays} />

@@ -45,7 +45,7 @@ export function RoomView(props: Props) {
   const [engine, setEngine] = useState<VideoEngine | null>(null);
   const [trayOpen, setTrayOpen] = useState(false);
   const deals = replay ? NO_DEALS : props.deals;
-  const gate = useStreamGate(engine, pins, deals);
+  const gate = useStreamGate(engine, pins, deals, replay ? show.started_at : null);
   const { total, like } = useLikes(client);
   const chapters = useChapters(replay ? show.id : "");
   const jumps = useMemo(() => Object.fromEntries(chapters.map((chapter) => [chapter.listing_id, chapter.at_seconds])), [chapters]);
@@ -60,7 +60,7 @@ export function RoomView(props: Props) {
   const card = deal && dealItem ? <FlashCard deal={deal} item={dealItem} showId={show.id} onBuy={buy} />
     : pinned ? <PinnedCard key={pinned.listing_id} offer={offerOfListing(pinned, stock, show.id, replay)} slot={pinned.slot} onBuy={() => buy(offerOfListing(pinned, stock, show.id, replay))} /> : null;
   const goods = <Goods tray={tray} stock={stock} showId={show.id} pinnedId={pinned?.listing_id} ordinary={replay} onBuy={buy} jumpTo={replay ? jumps : undefined} onJump={jump} />;
-  const chat = replay ? <ReplayChat showId={show.id} engine={engine} userId={userId} column={desktop} /> : <LiveChat client={client} userId={userId} column={desktop} />;
+  const chat = replay ? <ReplayChat showId={show.id} startedAt={show.started_at} engine={engine} userId={userId} column={desktop} /> : <LiveChat client={client} userId={userId} column={desktop} />;
   const actions = (
     <div className={styles.actions}>
       {replay ? <Badge className={styles.replay}>{t("replay.badge")}</Badge> : <Composer client={client} />}

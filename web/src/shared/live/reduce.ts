@@ -1,4 +1,4 @@
-import type { Deal, LiveEvent, Pin, ServerFrame, Snapshot, Totals } from "../api/types";
+import type { Deal, LiveEvent, ServerFrame, Snapshot, Totals } from "../api/types";
 
 export type EventsFrame = Extract<ServerFrame, { type: "events" }>;
 
@@ -11,14 +11,6 @@ export function isGap(seq: number, frame: EventsFrame): boolean {
 
 function byId<T extends { id: string }>(items: T[], item: T): T[] {
   return items.some((other) => other.id === item.id) ? items.map((other) => (other.id === item.id ? item : other)) : [...items, item];
-}
-
-/** A new primary pin ends the one before it at the same stream time. */
-function startPin(pins: Pin[], pin: Pin): Pin[] {
-  const ended = pins.map((other) =>
-    pin.primary && other.primary && other.id !== pin.id && other.ended_stream_at === null
-      ? { ...other, ended_stream_at: pin.stream_at } : other);
-  return byId(ended, pin);
 }
 
 function withDeal(state: Snapshot, deal: Deal): Snapshot {
@@ -38,7 +30,8 @@ export function applyEvent(state: Snapshot, event: LiveEvent): Snapshot {
     case "tray.changed":
       return { ...state, tray: event.body.tray };
     case "pin.started":
-      return { ...state, pins: startPin(state.pins, event.body) };
+      // The pin that it takes the place of is ended by an event of its own.
+      return { ...state, pins: byId(state.pins, event.body) };
     case "pin.ended":
       return { ...state, pins: state.pins.map((pin) => (pin.id === event.body.id ? { ...pin, ended_stream_at: event.body.ended_stream_at } : pin)) };
     case "deal.changed":

@@ -39,13 +39,13 @@ export function SaleNotice({ client }: { client: LiveClient }) {
 }
 
 /** Kept quiet for screen readers (a busy room would never stop talking), but it can be reached and read. */
-export function ChatLines({ messages, userId, column = false }: { messages: ChatMessage[]; userId: string | undefined; column?: boolean }) {
+export function ChatLines({ messages, userId, column = false, past = false }: { messages: ChatMessage[]; userId: string | undefined; column?: boolean; past?: boolean }) {
   const { t } = useTranslation("room");
   const shown = column ? messages : messages.slice(-24);
   return (
     <div className={cx(styles.scroll, column && styles.column)} role="log" aria-live="off" aria-label={t("chat.label")} tabIndex={0}>
       <ul className={styles.lines}>
-        {shown.length === 0 && <li className={cx(styles.line, styles.hello)}>{t("chat.empty")}</li>}
+        {shown.length === 0 && !past && <li className={cx(styles.line, styles.hello)}>{t("chat.empty")}</li>}
         {shown.map((message) => <Line key={message.id} message={message} own={message.user_id === userId} />)}
       </ul>
     </div>
