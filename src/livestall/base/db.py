@@ -23,6 +23,9 @@ LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncp
         asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)  # fmt: skip
 """Errors that mean: the connection is gone, and the outcome of what was under way is unknown."""
 
+NO_CONNECTION = (asyncpg.PostgresError, asyncpg.InternalClientError)
+"""What else comes out of an attempt to connect: the server says why not, or falls silent halfway (asyncpg trips then)."""
+
 AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """Errors that mean: nothing was committed, run the transaction again."""
 
@@ -107,7 +110,7 @@ class Database:
         try:
             pool = await self._ready_pool()
             connection = await pool.acquire(timeout=5)
-        except (*LOST, TimeoutError) as error:
+        except (*LOST, *NO_CONNECTION, TimeoutError) as error:
             raise Unavailable from error
         try:
             yield connection
