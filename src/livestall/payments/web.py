@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, post
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import PathParameter
 
 from livestall.base.db import Database
 from livestall.base.http import Who, may
@@ -18,7 +19,9 @@ NOTICE_BYTES_MAX = 65_536
 @post("/api/payments/notices/{backend:str}", opt=may(Who.system), status_code=200,
       request_max_body_size=NOTICE_BYTES_MAX)  # fmt: skip
 async def receive_payment_notice(
-    backend: Annotated[str, Parameter(max_length=40)], request: Request[Any, Any, Any], db: Database
+    backend: Annotated[str, PathParameter(max_length=40)],
+    request: Request[Any, Any, Any],
+    db: NamedDependency[Database],
 ) -> dict[str, bool]:
     """A provider's notice: its signature is proven, it is stored as it came, and answered; it is used afterwards.
 

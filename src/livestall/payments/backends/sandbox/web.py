@@ -9,8 +9,9 @@ from urllib.parse import parse_qs
 
 from litestar import Request, Response, get, post
 from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency
 from litestar.handlers.base import BaseRouteHandler
-from litestar.params import Parameter
+from litestar.params import HeaderParameter, JSONBody, PathParameter
 
 from livestall.base import clock, config, keys
 from livestall.base.db import Database
@@ -29,8 +30,9 @@ from livestall.payments.backends.sandbox.model import (
     check_card,
 )
 
-Key = Annotated[str, Parameter(header="Idempotency-Key", min_length=8, max_length=100)]
-SessionId = Annotated[str, Parameter(max_length=80)]
+Key = Annotated[str, HeaderParameter(name="Idempotency-Key", min_length=8, max_length=100)]
+Db = NamedDependency[Database]
+SessionId = Annotated[str, PathParameter(max_length=80)]
 ASSETS = {
     "pay.css": ("text/css", (Path(__file__).parent / "assets" / "pay.css").read_text(encoding="utf-8")),
     "pay.js": ("text/javascript", (Path(__file__).parent / "assets" / "pay.js").read_text(encoding="utf-8")),
@@ -61,18 +63,18 @@ READ: dict[str, Any] = {"opt": may(Who.system), "guards": [enabled, has_key], "i
 
 
 @post("/sandbox/v1/sessions", **API)
-async def sandbox_open_session(data: NewSession, key: Key, db: Database) -> Session:
+async def sandbox_open_session(data: JSONBody[NewSession], key: Key, db: Db) -> Session:
     return await db.run(lambda tx: actions.open_session(tx, key, data))
 
 
 @get("/sandbox/v1/sessions/{session_id:str}", **READ)
-async def sandbox_session(session_id: SessionId, db: Database) -> Session:
+async def sandbox_session(session_id: SessionId, db: Db) -> Session:
     async with db.write() as tx:
         return await actions.shown(tx, await actions.locked(tx, session_id))
 
 
 @post("/sandbox/v1/sessions/{session_id:str}/capture", **API)
-async def sandbox_capture(session_id: SessionId, data: Amounted, key: Key, db: Database) -> Session:
+async def sandbox_capture(session_id: SessionId, data: JSONBody[Amounted], key: Key, db: Db) -> Session:
     session, taken = await db.run(lambda tx: actions.capture(tx, session_id, key, data.amount))
     if not taken:  # said after the commit: the refusal itself changed the session
         raise CaptureRefused
@@ -80,12 +82,12 @@ async def sandbox_capture(session_id: SessionId, data: Amounted, key: Key, db: D
 
 
 @post("/sandbox/v1/sessions/{session_id:str}/void", **API)
-async def sandbox_void(session_id: SessionId, key: Key, db: Database) -> Session:
+async def sandbox_void(session_id: SessionId, key: Key, db: Db) -> Session:
     return await db.run(lambda tx: actions.void(tx, session_id, key))
 
 
 @post("/sandbox/v1/sessions/{session_id:str}/refunds", **API)
-async def sandbox_refund(session_id: SessionId, data: Amounted, key: Key, db: Database) -> Session:
+async def sandbox_refund(session_id: SessionId, data: JSONBody[Amounted], key: Key, db: Db) -> Session:
     return await db.run(lambda tx: actions.refund(tx, session_id, key, data.amount))
 
 
@@ -104,7 +106,7 @@ def _locale(request: Request[Any, Any, Any], session_locale: str) -> str:
 
 
 @get("/sandbox/pay/{session_id:str}", **PAGE)
-async def sandbox_pay_page(session_id: SessionId, request: Request[Any, Any, Any], db: Database) -> Response[str]:
+async def sandbox_pay_page(session_id: SessionId, request: Request[Any, Any, Any], db: Db) -> Response[str]:
     try:
         async with db.write() as tx:
             stored = await actions.locked(tx, session_id)
@@ -116,7 +118,7 @@ async def sandbox_pay_page(session_id: SessionId, request: Request[Any, Any, Any
 
 
 @post("/sandbox/pay/{session_id:str}", **PAGE, status_code=200, request_max_body_size=BODY_BYTES_MAX)
-async def sandbox_pay(session_id: SessionId, request: Request[Any, Any, Any], db: Database) -> Response[str]:
+async def sandbox_pay(session_id: SessionId, request: Request[Any, Any, Any], db: Db) -> Response[str]:
     """The click on "pay". Declines come back on the page; whatever is settled goes back to the market."""
     fields = {
         name: values[0][:64]
@@ -140,7 +142,7 @@ async def sandbox_pay(session_id: SessionId, request: Request[Any, Any, Any], db
 
 
 @get("/sandbox/assets/{name:str}", **PAGE)
-async def sandbox_asset(name: str) -> Response[str]:
+async def sandbox_asset(name: SessionId) -> Response[str]:
     if name not in ASSETS:
         raise NotFound
     media_type, text = ASSETS[name]
