@@ -16,6 +16,7 @@ from livestall.video.embedded import playlist
 from livestall.video.embedded.engine import POSTER_FILE, Engine, LiveStream
 from livestall.video.embedded.packager import Packager
 from livestall.video.embedded.recorder import MEDIA_FILE
+from livestall.video.embedded.webrtc_http import WebRtc
 
 ENGINE = web.AppKey("engine", Engine)
 PLAYLIST = "application/vnd.apple.mpegurl"
@@ -205,6 +206,8 @@ def create_app(engine: Engine) -> web.Application:
     app[ENGINE] = engine
     app.on_response_prepare.append(add_cors)
     base = "/media/{stream}"
+    webrtc = WebRtc(engine)
+    app.on_shutdown.append(webrtc.stop)
     app.add_routes(
         [
             web.get("/healthz", alive),
@@ -215,6 +218,7 @@ def create_app(engine: Engine) -> web.Application:
             web.get(f"{base}/poster.jpg", poster),
             web.get(f"{base}/health.json", health),
             web.get(base + "/{name:[0-9a-f]+-[a-z0-9-]+\\.(?:mp4|m4s)}", piece),
+            *webrtc.routes(),
             web.route("OPTIONS", "/{tail:.*}", preflight),
         ]
     )
