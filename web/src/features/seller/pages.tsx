@@ -1,4 +1,4 @@
-export function SellerPage() { return <h1>Seller</h1>; }
-export function ProductsPage() { return <h1>Products</h1>; }
-export function StockPage() { return <h1>Stock</h1>; }
-export function ImportPage() { return <h1>Import</h1>; }
+export { ImportPage } from "./import/import-page";
+export { ProductsPage } from "./products/products-page";
+export { SellerPage } from "./seller-page";
+export { StockPage } from "./stock/stock-page";
