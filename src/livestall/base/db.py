@@ -20,11 +20,9 @@ T = TypeVar("T")
 
 RETRIES = 3
 LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
-        asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)  # fmt: skip
-"""Errors that mean: the connection is gone, and the outcome of what was under way is unknown."""
-
-NO_CONNECTION = (asyncpg.PostgresError, asyncpg.InternalClientError)
-"""What else comes out of an attempt to connect: the server says why not, or falls silent halfway (asyncpg trips then)."""
+        asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.InternalClientError)  # fmt: skip
+"""Errors that mean: the connection is gone, and the outcome of what was under way is unknown. (InternalClientError: asyncpg
+trips over a server that falls silent halfway.)"""
 
 AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """Errors that mean: nothing was committed, run the transaction again."""
@@ -110,7 +108,7 @@ class Database:
         try:
             pool = await self._ready_pool()
             connection = await pool.acquire(timeout=5)
-        except (*LOST, *NO_CONNECTION, TimeoutError) as error:
+        except (*LOST, asyncpg.PostgresError, TimeoutError) as error:  # it cannot, or will not, let us in
             raise Unavailable from error
         try:
             yield connection

@@ -388,7 +388,7 @@ class NotInTray(NotFound):
 
 
 class NotForSale(Invalid):
-    code = "not-for-sale"
+    code = "product-not-for-sale"
     en = "The product {product} is not for sale. Activate it in the catalogue first."
     zh = "商品 {product} 未上架销售，请先在商品管理中启用。"
 
