@@ -9,7 +9,7 @@ import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
-from livestall import chat, deals, live, orders, payments, rooms, video
+from livestall import accounts, chat, deals, live, orders, payments, rooms, video
 from livestall.app import guard
 from livestall.base import config, keys
 from livestall.payments.backends import sandbox
@@ -59,6 +59,7 @@ SECTIONS: dict[str, type[config.Section]] = {
     "web": Web,
     "live": Live,
     "media": Media,
+    "accounts": accounts.Settings,
     "rooms": rooms.Settings,
     "chat": chat.Settings,
     "deals": deals.Settings,

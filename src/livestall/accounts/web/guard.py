@@ -1,9 +1,8 @@
-"""Who is behind a request, whether they may do it, and the endpoints of accounts."""
+"""Who is behind a request, and whether they may do it: the guard in front of every endpoint."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,9 +11,8 @@ from uuid import UUID
 from litestar import Litestar, Request
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.types import ControllerRouterHandler
 
-from livestall.accounts import store
+from livestall.accounts import actions, store
 from livestall.accounts.model import (
     ANONYMOUS,
     COOKIE,
@@ -37,11 +35,6 @@ TOUCH_AFTER = timedelta(minutes=10)
 """A session or token in use is written down again at most this often."""
 
 
-def hash_of(token: str) -> bytes:
-    """What is stored of a session or API token: tokens are random, so one SHA-256 is enough."""
-    return hashlib.sha256(token.encode()).digest()
-
-
 async def actor_of(connection: Connection) -> Actor:
     """Who sent this request; asked of the database once a request, and only if the request names somebody.
 
@@ -57,9 +50,9 @@ async def actor_of(connection: Connection) -> Actor:
 
 async def _find_actor(db: Database, connection: Connection) -> Actor:
     if (bearer := _bearer(connection)) is not None:
-        return await _token_actor(db, hash_of(bearer))
+        return await _token_actor(db, actions.hash_of(bearer))
     if cookie := connection.cookies.get(COOKIE):
-        return await _session_actor(db, hash_of(cookie))
+        return await _session_actor(db, actions.hash_of(cookie))
     return ANONYMOUS
 
 
@@ -192,6 +185,3 @@ def _problems(path: str, handlers: Iterable[BaseRouteHandler]) -> Iterable[str]:
             yield f"{path}: {handler} does not say who may call it: opt=may(Who.…)"
         elif who is Who.seller and "{seller_id:" not in path:
             yield f"{path}: {handler} is for sellers, but its path has no seller_id"
-
-
-ROUTES: Sequence[ControllerRouterHandler] = []
