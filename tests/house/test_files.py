@@ -1,0 +1,115 @@
+"""Files and functions stay small, and a feature's rooms keep their names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers.repository import ROOT, SOURCE, files
+
+PYTHON_LINES_MAX = 400
+TYPESCRIPT_LINES_MAX = 250
+FUNCTION_LINES_MAX = 70
+DOOR_LINES_MAX = 40
+
+NOT_FEATURES = {"app", "base"}
+ROOMS = {"__init__", "model", "store", "actions", "web", "jobs", "backends"}
+"""What a feature may hold, as a file or, grown out of 400 lines, as a folder of that name."""
+
+NAMED_ROOMS = {
+    "live": {"bus", "channels", "frames", "hub", "lane", "socket", "tick", "tickets"},  # the wire is a machine of parts
+    "orders": {"counter", "pricing", "settlement"},  # the group commit, and the arithmetic and the end of an order
+    "video": {"embedded"},  # the media server itself, a process of its own
+    "storage": {"pictures", "fetch"},  # pictures are made small, and fetched, in guarded corners
+}
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def too_long(paths: list[Path], limit: int) -> list[str]:
+    counted = ((path, len(path.read_text().splitlines())) for path in paths)
+    return [f"{path.relative_to(ROOT)}: {lines} lines, at most {limit}" for path, lines in counted if lines > limit]
+
+
+def test_python_files_are_short():
+    assert too_long(files(".py", "src", "tests", "bench", "migrations"), PYTHON_LINES_MAX) == []
+
+
+def test_typescript_files_are_short():
+    written = [path for path in files(".ts", "web") + files(".tsx", "web") if path.name != "schema.ts"]
+    assert too_long(written, TYPESCRIPT_LINES_MAX) == []
+
+
+def test_functions_are_short():
+    long = [
+        f"{path.relative_to(ROOT)}:{one.lineno} {one.name} has {one.end_lineno - one.lineno + 1} lines"
+        for path in files(".py", "src", "bench", "tests")
+        for one in functions(path)
+        if one.end_lineno and one.end_lineno - one.lineno + 1 > FUNCTION_LINES_MAX
+    ]
+    assert long == []
+
+
+def test_the_measure_of_functions_measures(tmp_path: Path):
+    sample = tmp_path / "sample.py"
+    sample.write_text("async def long():\n" + "    pass\n" * FUNCTION_LINES_MAX)
+    (one,) = functions(sample)
+    assert one.end_lineno - one.lineno + 1 == FUNCTION_LINES_MAX + 1
+    assert too_long([sample], FUNCTION_LINES_MAX + 1) == []
+
+
+@pytest.mark.parametrize("feature", sorted(path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()))
+def test_a_feature_has_only_rooms_with_known_names(feature: str):
+    if feature in NOT_FEATURES:
+        return
+    allowed = ROOMS | NAMED_ROOMS.get(feature, set())
+    inside = (SOURCE / feature).iterdir()
+    found = {path.stem for path in inside if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert found - allowed == set(), "split by a lower noun, or into a folder named like the room"
+
+
+def doors() -> list[Path]:
+    return [path / "__init__.py" for path in sorted(SOURCE.iterdir()) if path.name not in NOT_FEATURES and path.is_dir()
+            and (path / "__init__.py").exists()]  # fmt: skip
+
+
+@pytest.mark.parametrize("door", doors(), ids=lambda path: path.parent.name)
+def test_doors_are_small_and_exact(door: Path):
+    text = door.read_text()
+    assert len(text.splitlines()) <= DOOR_LINES_MAX
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "a door says what is behind it"
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module != "__future__"]
+    names = [alias.asname or alias.name for node in imports for alias in node.names]
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    listed = [ast.literal_eval(node.value) for node in assigned if ast.unparse(node.targets[0]) == "__all__"]
+    assert listed, "a door lists what it hands out in __all__"
+    assert sorted(listed[0]) == sorted(set(names)), "__all__ is exactly what the door imports"
+
+
+def test_others_use_the_door_only():
+    """`from livestall.stock import store` outside stock reaches past the door; app plugs web and jobs together."""
+    features = {path.parent.name for path in doors()}
+    past: list[str] = []
+    for path in files(".py", "src"):
+        own = path.relative_to(SOURCE).parts[0]
+        for node in ast.walk(ast.parse(path.read_text())):
+            module = node.module if isinstance(node, ast.ImportFrom) else None
+            parts = (module or "").split(".")
+            if len(parts) < 2 or parts[0] != "livestall" or parts[1] not in features or parts[1] == own:
+                continue
+            inner = parts[2:] or [one.name for one in node.names if _is_room(SOURCE / parts[1] / one.name)]
+            if inner and not (own == "app" and set(inner[:1]) <= {"web", "jobs", "backends", "embedded"}):
+                past.append(f"{path.relative_to(ROOT)} imports {module} {inner}")
+    assert past == []
+
+
+def _is_room(path: Path) -> bool:
+    return path.with_suffix(".py").exists() or path.is_dir()
