@@ -1,6 +1,6 @@
 """Page weight: everything that a browser loads to show a room, gzipped, before any video.
 
-Read from the built pages' own manifest: the page, its scripts and styles, the room's route with all that it imports, and
+Read from the built pages' own manifest: the page, its scripts and styles, the room's route with its imports, and
 the words of one language (the heavier one). Prints one JSON line; `value` in kB (1,000 bytes).
 """
 

@@ -55,7 +55,12 @@ export function MePage() {
   if (me.error && !me.data) return <ErrorState error={me.error} onRetry={() => void me.refetch()} />;
   const user = me.data?.user;
   if (!me.data || !user) {
-    return <Empty icon="user" title={t("signIn")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("common:nav.signIn")}</Button>}>{t("signInText")}</Empty>;
+    return (
+      <>
+        <h1 className="sr-only">{t("title")}</h1>
+        <Empty icon="user" title={t("signIn")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("common:nav.signIn")}</Button>}>{t("signInText")}</Empty>
+      </>
+    );
   }
   return (
     <div className={styles.page}>

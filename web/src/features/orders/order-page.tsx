@@ -68,7 +68,12 @@ export function OrderPage() {
   const order = query.data;
   useTitle(order ? `${t("order")} ${order.number}` : t("order"));
   if (user === null) {
-    return <Empty icon="orders" title={t("signIn")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("common:nav.signIn")}</Button>}>{t("signInText")}</Empty>;
+    return (
+      <>
+        <h1 className="sr-only">{t("title")}</h1>
+        <Empty icon="orders" title={t("signIn")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("common:nav.signIn")}</Button>}>{t("signInText")}</Empty>
+      </>
+    );
   }
   if (query.error && !order) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
   if (!order) return <div className={styles.page} aria-busy="true"><Skeleton width="50%" height={28} /><Skeleton height={220} radius={18} /></div>;

@@ -46,7 +46,12 @@ export function OrdersPage() {
   });
   const orders = query.data?.pages.flatMap((page) => page.items) ?? [];
   if (user === null) {
-    return <Empty icon="orders" title={t("signIn")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("common:nav.signIn")}</Button>}>{t("signInText")}</Empty>;
+    return (
+      <>
+        <h1 className="sr-only">{t("title")}</h1>
+        <Empty icon="orders" title={t("signIn")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("common:nav.signIn")}</Button>}>{t("signInText")}</Empty>
+      </>
+    );
   }
   return (
     <div className={styles.page}>

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { type ReactNode, useCallback, useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -43,7 +44,7 @@ export function Room({ showId, renderCheckout }: Props) {
   if (!show || !tray || !pins || !deals || !stock) {
     return (
       <main className={styles.room} aria-busy={!first.error}>
-        {first.error ? <ErrorState error={first.error} onRetry={() => void first.refetch()} /> : <h1 className="sr-only">{t("common:loading")}</h1>}
+        {first.error ? <><h1 className="sr-only">{t("slate.purged")}</h1><ErrorState error={first.error} onRetry={() => void first.refetch()} /><Link to="/" className={styles.home}>{t("slate.others")}</Link></> : <h1 className="sr-only">{t("common:loading")}</h1>}
       </main>
     );
   }

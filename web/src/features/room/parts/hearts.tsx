@@ -50,6 +50,7 @@ function spawn(host: HTMLElement): void {
 /** The like button with its total, and hearts that rise as the total does. */
 export function LikeButton({ total, like }: { total: number; like: () => void }) {
   const { t } = useTranslation("room");
+  const shown = formatCount(total, currentLanguage());
   const host = useRef<HTMLSpanElement>(null);
   const last = useRef(total);
   const still = useReducedMotion();
@@ -65,8 +66,8 @@ export function LikeButton({ total, like }: { total: number; like: () => void })
   return (
     <span className={styles.frame}>
       <span ref={host} className={styles.hearts} aria-hidden="true" />
-      <button type="button" className={styles.like} onClick={like} aria-label={t("like.label", { count: total })}>
-        <Icon name="heart" filled size={24} /><span className="num" aria-hidden="true">{formatCount(total, currentLanguage())}</span>
+      <button type="button" className={styles.like} onClick={like} aria-label={t("like.label", { likes: shown })}>
+        <Icon name="heart" filled size={24} /><span className="num" aria-hidden="true">{shown}</span>
       </button>
     </span>
   );
