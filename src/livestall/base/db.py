@@ -21,8 +21,10 @@ T = TypeVar("T")
 RETRIES = 3
 LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
         asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.InternalClientError)  # fmt: skip
-"""Errors that mean: the connection is gone, and the outcome of what was under way is unknown. (InternalClientError: asyncpg
-trips over a server that falls silent halfway.)"""
+"""Errors that mean: the connection is gone, and the outcome of what was under way is unknown.
+
+(InternalClientError: asyncpg trips over a server that falls silent halfway.)
+"""
 
 AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """Errors that mean: nothing was committed, run the transaction again."""

@@ -30,7 +30,8 @@ async def lock_paces(tx: Tx, people: Sequence[Person]) -> dict[Person, Pace]:
     shows, users = [show for show, _ in ordered], [user for _, user in ordered]
     await tx.execute(
         """insert into chat_pace (show_id, user_id, full_at, last_at)
-           select s, u, '-infinity', '-infinity' from unnest($1::uuid[], $2::uuid[]) as p(s, u)
+           select p.s, p.u, '-infinity', '-infinity'
+             from unnest($1::uuid[], $2::uuid[]) as p(s, u) join show on show.id = p.s
            on conflict do nothing""",
         shows, users,
     )  # fmt: skip
