@@ -300,13 +300,14 @@ async def promised_back(read: Read, order_id: UUID) -> int:
     )
 
 
-async def withdraw_untried_captures(tx: Tx, session_ids: Sequence[UUID]) -> None:
-    """Take back captures that nobody has begun; the lease of a begun one shows in its attempts."""
+async def withdraw_requests(tx: Tx, session_ids: Sequence[UUID], kind: Kind) -> None:
+    """Take back what was asked for and not answered yet. A worker that is asking this moment is not stopped: what the
+    provider then says is believed."""
     await tx.execute(
         """update payment_request set state = 'withdrawn'
-            where session_id = any($1) and kind = 'capture' and state = 'waiting' and attempts = 0""",
-        list(session_ids),
-    )
+            where session_id = any($1) and kind = $2 and state = 'waiting'""",
+        list(session_ids), kind,
+    )  # fmt: skip
 
 
 async def claim_requests(tx: Tx, now: datetime, lease: timedelta, limit: int) -> list[tuple[Request, Session]]:

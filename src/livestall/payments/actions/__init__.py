@@ -156,7 +156,7 @@ async def request_void(tx: Tx, order_ids: Sequence[UUID]) -> None:
         )
     authorised = [one.session_id for one in payments.values() if one.state is State.authorised and one.session_id]
     sessions = await store.sessions(tx, authorised)
-    await store.withdraw_untried_captures(tx, authorised)
+    await store.withdraw_requests(tx, authorised, Kind.capture)
     await store.add_requests(tx, [_request(one, Kind.void) for one in sessions.values()], clock.now())
     for one in payments.values():
         if one.state is State.captured:

@@ -82,6 +82,8 @@ async def _write(tx: Tx, decided: Sequence[Decided]) -> None:
     await store.record_facts(
         tx, [(one.session.id, one.facts, one.decision.take, one.decision.surplus) for one in decided]
     )
+    taken = [one.session.id for one in decided if one.decision.take]
+    await store.withdraw_requests(tx, taken, Kind.void)  # its page was to be closed, but now it has paid
     await store.move(
         tx,
         [
