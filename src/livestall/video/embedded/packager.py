@@ -210,15 +210,14 @@ class Packager:
             duration = DEFAULT_FRAME
         segment = self._add(at, frame._replace(duration=duration))
         run = self._frames_units / VIDEO_RATE
-        least = self.latency.segment * (0.45 if not self.segments else 1.0) - 0.05
-        if key and segment.duration + run >= least:
+        length, opening = segment.duration + run, not self.segments
+        least = self.latency.segment * (0.45 if opening else 1.0) - 0.05
+        most = OPENING_SECONDS if opening else SEGMENT_SECONDS_MAX
+        if (key and length >= least) or length >= most or self._current_bytes > SEGMENT_BYTES_MAX:
             self._flush()
             self._close()
         elif run + duration / VIDEO_RATE > self.latency.part + SLACK:
             self._flush()
-            opening = not self.segments and segment.duration >= OPENING_SECONDS
-            if opening or segment.duration >= SEGMENT_SECONDS_MAX or self._current_bytes > SEGMENT_BYTES_MAX:
-                self._close()
 
     def _add(self, at: int, frame: Sample) -> Segment:
         if self.current is None:
