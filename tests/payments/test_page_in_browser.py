@@ -1,0 +1,75 @@
+"""The hosted page in a real browser: tap a test card, pay, and come back; also on a phone, in the dark, in Chinese."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from playwright.async_api import async_playwright
+
+from livestall import payments
+
+pytestmark = pytest.mark.e2e
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@asynccontextmanager
+async def served(app: Any) -> AsyncIterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none", lifespan="off"))
+    task = asyncio.create_task(server.serve())
+    async with asyncio.timeout(5):
+        while not server.started:
+            await asyncio.wait([task], timeout=0.02)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    await task
+
+
+@pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs Chromium")
+@pytest.mark.parametrize(
+    ("width", "height", "scheme", "lang"),
+    [(390, 844, "light", "en"), (390, 844, "dark", "zh"), (1440, 900, "light", "en")],
+)
+async def test_tap_a_card_pay_and_come_back(
+    market: Any, tmp_path: Path, width: int, height: int, scheme: Any, lang: str
+) -> None:
+    order = await market.expect()
+    async with served(market.wire._inner.app) as origin, async_playwright() as playwright:
+        page_of = await payments.start(
+            market.db, order, return_url="/sandbox/assets/pay.css", origin=origin, merchant="云雾茶庄", title="A-17",
+            locale=lang,
+        )  # fmt: skip
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = await browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page = await context.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        await page.goto(page_of.pay_url)
+        await page.screenshot(path=tmp_path / f"pay-{width}-{scheme}-{lang}.png", full_page=True)
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await page.fill("#number", "4242424242424241")
+        assert await page.input_value("#number") == "4242 4242 4242 4241"
+        await page.click("form button")
+        await page.wait_for_selector("#number-wrong")
+        await page.screenshot(path=tmp_path / f"pay-wrong-{width}-{scheme}-{lang}.png", full_page=True)
+        await page.click('[data-card="4000 0000 0000 0002"]')
+        await page.click("form button")
+        await page.wait_for_selector("[role=alert]")
+        await page.click('[data-card="4242 4242 4242 4242"]')
+        await page.click("form button")
+        await page.wait_for_url("**/sandbox/assets/pay.css")
+        await browser.close()
+        assert [one for one in said if "422" not in one] == []
+    await market.beat()
+    assert await market.events(order) == ["authorised"]
