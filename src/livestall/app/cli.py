@@ -151,10 +151,10 @@ def actors(_arguments: argparse.Namespace) -> int:
 def openapi(_arguments: argparse.Namespace) -> int:
     import msgspec
 
-    from livestall.app.main import create_app
+    from livestall.app.main import create_app, describe
     from livestall.base.db import Database
 
-    schema = create_app(Database("")).openapi_schema.to_schema()
+    schema = describe(create_app(Database("")))
     sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n")
     return 0
 
