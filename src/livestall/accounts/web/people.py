@@ -85,7 +85,7 @@ async def _with_session(request: Request[Any, Any, Any], db: Database, user_id: 
         token = await actions.open_session(tx, user_id)
         me = await me_of(tx, user_id)
     secure = request.url.scheme == "https"
-    cookie = Cookie(COOKIE, token, max_age=COOKIE_SECONDS, httponly=True, samesite="lax", secure=secure)
+    cookie = Cookie(COOKIE, value=token, max_age=COOKIE_SECONDS, httponly=True, samesite="lax", secure=secure)
     return Response(me, status_code=status, cookies=[cookie])
 
 
