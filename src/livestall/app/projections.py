@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from livestall import catalog, deals, rooms, stock
+from livestall import accounts, catalog, deals, orders, rooms, stock
 from livestall.base.db import Read
 from livestall.base.outbox import Delivered
 from livestall.live import NewEvent, Total
@@ -38,3 +38,24 @@ async def deal_changed(_read: Read, batch: Sequence[Delivered]) -> list[NewEvent
         for one in batch
         if isinstance(event := one.event, deals.DealChanged)
     ]  # fmt: skip
+
+
+async def sale_made(read: Read, batch: Sequence[Delivered]) -> list[NewEvent | Total]:
+    """Paid orders of a show, told to its room without saying whose they are."""
+    paid = [event for one in batch if isinstance(event := one.event, orders.OrderPaid) and event.show_id is not None]
+    names = await accounts.names(read, {event.buyer_id for event in paid}) if paid else {}
+    return [
+        NewEvent(
+            channel=event.show_id, kind="sale.made", at=event.at,
+            body={
+                "name": masked(names.get(event.buyer_id, "")), "title": event.title, "quantity": event.quantity,
+            },
+        )
+        for event in paid
+        if event.show_id is not None
+    ]  # fmt: skip
+
+
+def masked(name: str) -> str:
+    """A buyer's name as strangers see it: the first character and two stars."""
+    return f"{name[:1]}**"

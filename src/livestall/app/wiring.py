@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from litestar.types import ControllerRouterHandler
 
-from livestall import deals, payments, stock
+from livestall import deals, orders, payments, stock
 from livestall.accounts import jobs as accounts_jobs
 from livestall.accounts import web as accounts_web
-from livestall.app import projections, settings, snapshot
+from livestall.app import numbers, projections, settings, snapshot
 from livestall.base import config
 from livestall.base.db import Database, Read
 from livestall.base.jobs import Sweep
@@ -46,6 +46,7 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     *payments_web.ROUTES,
     *sandbox.ROUTES,
     *snapshot.ROUTES,
+    *numbers.ROUTES,
     *deals_web.ROUTES,
     *orders_web.ROUTES,
 ]
@@ -82,6 +83,7 @@ LIVE_EVENTS: Mapping[type[Event], Projection] = {
     **chat_jobs.LIVE_EVENTS,
     stock.StockChanged: projections.stock_changed,
     deals.DealChanged: projections.deal_changed,
+    orders.OrderPaid: projections.sale_made,
 }
 
 MakeCommand = Callable[[Database, Callable[[], None]], Command]

@@ -11,7 +11,6 @@ from msgspec import Meta
 
 from livestall import accounts, catalog
 from livestall.accounts import Actor
-from livestall.accounts.model import NoSuchPerson
 from livestall.base.db import Database, Read, Tx
 from livestall.base.errors import Invalid
 from livestall.base.http import Who, may
@@ -27,6 +26,7 @@ from livestall.rooms.model import (
     StaffRole,
     TrayEntry,
     TrayItem,
+    UnknownPerson,
 )
 from livestall.rooms.web import views
 
@@ -148,7 +148,7 @@ async def dismiss_staff(db: Database, actor: Actor, show_id: UUID, data: StaffDr
 async def _person(read: Read, login: str) -> accounts.User:
     user = await accounts.find_user(read, login)
     if user is None:
-        raise NoSuchPerson
+        raise UnknownPerson
     return user
 
 
