@@ -57,7 +57,15 @@ async def place(tx: Tx, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
     won = await _hold(tx, fresh, prices, answers)
     await _write(tx, won)
     placed = await _answers(tx, won, [one for one in wanted if one.order_id in known], known)
-    return [_answer(one, firsts[one.order_id], answers, placed) for one in drafts]
+    answered: set[UUID] = set()
+    result: list[Placed | Refusal] = []
+    for one in drafts:
+        answer = _answer(one, firsts[one.order_id], answers, placed)
+        if one.order_id in answered and isinstance(answer, Placed):
+            answer = Placed(answer.order, new=False)
+        answered.add(one.order_id)
+        result.append(answer)
+    return result
 
 
 async def _hold(
@@ -114,10 +122,7 @@ def _answer(
     refusal = refused.get(draft.order_id)
     if isinstance(refusal, Refusal):
         return refusal
-    answer = placed[draft.order_id]
-    if draft is not first and isinstance(answer, Placed):
-        return Placed(answer.order, new=False)
-    return answer
+    return placed[draft.order_id]
 
 
 class Names:

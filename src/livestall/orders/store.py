@@ -21,6 +21,9 @@ from livestall.orders.model import (
     SavedAddress,
 )
 
+LOCK = "for no key update"
+"""How orders are locked before anything is decided about them; the race tests' twins switch it off."""
+
 _ORDER = """id, number, seller_id, buyer_id, show_id, creator_id, state, currency, total, creator_amount, fingerprint,
             address, attempt, placed_at, expires_at, release_at, pay_started_at, paid_at, cancelled_at, cancel_reason"""
 _LINE = """order_id, variant_id, product_id, listing_id, deal_id, quantity, unit_price, title, variant_title,
@@ -91,9 +94,7 @@ async def orders(read: Read, order_ids: Collection[UUID]) -> dict[UUID, Record]:
 
 async def lock(tx: Tx, order_ids: Collection[UUID]) -> dict[UUID, Record]:
     """Lock in the order of ids, before any stock pool."""
-    rows = await tx.fetch(
-        f"select {_ORDER} from orders where id = any($1) order by id for no key update", list(order_ids)
-    )
+    rows = await tx.fetch(f"select {_ORDER} from orders where id = any($1) order by id {LOCK}", list(order_ids))
     return {one.id: one for one in await _with_lines(tx, rows)}
 
 
@@ -101,7 +102,7 @@ async def lock_due(tx: Tx, now: datetime, limit: int) -> list[Record]:
     """Orders whose time is over, locked; those that somebody settles or cancels right now are skipped."""
     rows = await tx.fetch(
         f"""select {_ORDER} from orders where state = 'placed' and release_at <= $1
-             order by release_at limit $2 for no key update skip locked""",
+             order by release_at limit $2 {LOCK and LOCK + ' skip locked'}""",
         now, limit,
     )  # fmt: skip
     return await _with_lines(tx, rows)

@@ -8,6 +8,9 @@ from uuid import UUID
 from livestall.base.db import Read, Row, Tx
 from livestall.stock.model import Delta, Hold, HoldRequest, HoldState, OnHand, Pool, Reason, Stand
 
+LOCK = "for no key update"
+"""How pools are locked before anything is decided about them; the race tests' twins switch it off."""
+
 _POOL = "pool_id, variant_id, seller_id, parent_id, closed, on_hand, open, held, sold"
 
 
@@ -27,7 +30,7 @@ async def lock_keys(tx: Tx, keys: Collection[UUID]) -> None:
 async def lock_pools(tx: Tx, pool_ids: Collection[UUID]) -> dict[UUID, Pool]:
     """Lock and read; unknown ids are missing from the answer."""
     rows = await tx.fetch(
-        f"select {_POOL} from stock_pool where pool_id = any($1) order by pool_id for no key update", list(pool_ids)
+        f"select {_POOL} from stock_pool where pool_id = any($1) order by pool_id {LOCK}", list(pool_ids)
     )
     return {row["pool_id"]: _pool(row) for row in rows}
 
@@ -35,7 +38,7 @@ async def lock_pools(tx: Tx, pool_ids: Collection[UUID]) -> dict[UUID, Pool]:
 async def lock_variants(tx: Tx, variant_ids: Collection[UUID]) -> dict[UUID, Pool]:
     """Lock every pool of the variants, carved ones too."""
     rows = await tx.fetch(
-        f"select {_POOL} from stock_pool where variant_id = any($1) order by pool_id for no key update",
+        f"select {_POOL} from stock_pool where variant_id = any($1) order by pool_id {LOCK}",
         list(variant_ids),
     )
     return {row["pool_id"]: _pool(row) for row in rows}

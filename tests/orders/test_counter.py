@@ -1,0 +1,139 @@
+"""The counter: natural batches, every claim answered once, whatever happens to the connection or to a neighbour."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import asyncpg
+import pytest
+from shop import Shop, draft
+
+from livestall import stock
+from livestall.base import config, ids
+from livestall.base.db import Database, Tx
+from livestall.base.errors import Refusal, SameIdOtherContents, Unavailable
+from livestall.orders import Counter, Draft, Placed, Settings
+from livestall.orders.actions import place
+
+
+async def everyone(counter: Counter, drafts: Sequence[Draft]) -> list[Placed | BaseException]:
+    async with asyncio.timeout(20):
+        return await asyncio.gather(*(counter.place(one) for one in drafts), return_exceptions=True)
+
+
+async def test_who_waits_together_is_decided_together_in_the_order_of_arrival(shop: Shop) -> None:
+    tea = await shop.product(30)
+    sizes: list[int] = []
+
+    async def counted(tx: Tx, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
+        sizes.append(len(drafts))
+        return await place(tx, drafts)
+
+    counter = Counter(shop.db, batch_max=50, verb=counted)
+    answers = await everyone(counter, [draft(tea.line()) for _ in range(120)])
+    await counter.close()
+    assert sizes == [50, 50, 20]
+    assert [type(one) for one in answers] == [Placed] * 30 + [stock.SoldOut] * 90
+    assert await shop.pool(tea.variant) == (30, 30, 30, 0)
+
+
+async def test_a_double_click_gets_the_first_clicks_answer_and_other_contents_their_own(shop: Shop) -> None:
+    tea = await shop.product(5)
+    wish = draft(tea.line())
+    other = draft(tea.line(2), buyer=wish.buyer_id, order_id=wish.order_id)
+    counter = Counter(shop.db)
+    first, again, changed = await everyone(counter, [wish, wish, other])
+    await counter.close()
+    assert isinstance(first, Placed)
+    assert isinstance(again, Placed)
+    assert (first.new, again.new, first.order.id) == (True, False, again.order.id)
+    assert isinstance(changed, SameIdOtherContents)
+    assert await shop.pool(tea.variant) == (5, 5, 1, 0)
+
+
+async def test_a_connection_lost_after_the_commit_answers_with_the_order_that_was_made(shop: Shop) -> None:
+    tea = await shop.product(5)
+    calls = 0
+
+    async def lost_once(tx: Tx, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            return await place(tx, drafts)
+        await shop.place(*drafts)  # committed, and then nobody hears of it
+        raise asyncpg.ConnectionDoesNotExistError
+
+    counter = Counter(shop.db, verb=lost_once)
+    answers = await everyone(counter, [draft(tea.line()) for _ in range(3)])
+    await counter.close()
+    assert [one.new for one in answers if isinstance(one, Placed)] == [False] * 3
+    assert await shop.pool(tea.variant) == (5, 5, 3, 0)
+
+
+async def test_backends_killed_again_and_again_lose_no_claim_and_sell_nothing_twice(shop: Shop) -> None:
+    tea = await shop.product(150)
+    counter = Counter(shop.db, lanes=2, batch_max=10)
+
+    async def killer() -> int:
+        killed = 0
+        for _ in range(8):
+            async with shop.db.read() as read:
+                killed += await read.fetchval(
+                    """select count(pg_terminate_backend(pid)) from pg_stat_activity
+                        where datname = current_database() and pid <> pg_backend_pid()
+                          and query not like '%pg_terminate%'"""
+                )
+            await asyncio.sleep(0.1)
+        return killed
+
+    hunt = asyncio.create_task(killer())
+    answers = await everyone(counter, [draft(tea.line()) for _ in range(200)])
+    assert await hunt > 0
+    await counter.close()
+    assert sum(isinstance(one, Placed) for one in answers) == 150
+    assert sum(isinstance(one, stock.SoldOut) for one in answers) == 50
+    assert await shop.pool(tea.variant) == (150, 150, 150, 0)
+
+
+async def test_a_claim_that_breaks_the_batch_breaks_only_itself(shop: Shop) -> None:
+    tea = await shop.product(5)
+    bad = draft(tea.line())
+
+    async def fragile(tx: Tx, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
+        if bad in drafts:
+            await tx.execute("select 1 / 0")
+        return await place(tx, drafts)
+
+    counter = Counter(shop.db, verb=fragile)
+    answers = await everyone(counter, [draft(tea.line()), bad, draft(tea.line())])
+    await counter.close()
+    assert [type(one) for one in answers] == [Placed, asyncpg.DivisionByZeroError, Placed]
+
+
+async def test_while_the_database_is_away_everyone_is_told_so() -> None:
+    db = Database("postgresql://nobody@/nowhere?host=/nonexistent")
+    with config.override(Settings(answer_seconds_max=1)):
+        counter = Counter(db)
+        answers = await everyone(counter, [draft(_line()) for _ in range(3)])
+        await counter.close()
+    assert [type(one) for one in answers] == [Unavailable] * 3
+    with pytest.raises(Unavailable):
+        await counter.place(draft(_line()))
+
+
+def _line():
+    from livestall.orders import NewOrderLine
+
+    return NewOrderLine(ids.new(), 1)
+
+
+async def test_a_buyer_who_hangs_up_spoils_nothing(shop: Shop) -> None:
+    tea = await shop.product(2)
+    counter = Counter(shop.db)
+    gone = asyncio.create_task(counter.place(draft(tea.line())))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert isinstance(await counter.place(draft(tea.line())), Placed)
+    await counter.close()
+    assert (await shop.pool(tea.variant))[2] in {1, 2}

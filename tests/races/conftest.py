@@ -1,0 +1,19 @@
+"""The small market of these tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from livestall.base.db import Database
+
+sys.path.append(str(Path(__file__).parents[1] / "orders"))
+
+from shop import Shop
+
+
+@pytest.fixture
+async def shop(db: Database) -> Shop:
+    return await Shop.open(db)
