@@ -296,3 +296,4 @@ def test_the_way_back_leads_to_our_own_pages_only(url: str) -> None:
 def test_our_own_pages_are_a_way_back() -> None:
     assert own_url("/orders/1?paid=1", "https://market.test") == "https://market.test/orders/1?paid=1"
     assert own_url("https://market.test/a", "https://market.test") == "https://market.test/a"
+    assert own_url("https://market.test/a", "http://market.test") == "https://market.test/a", "behind a TLS proxy"

@@ -222,7 +222,8 @@ def own_url(return_url: str, origin: str) -> str:
         raise ForeignReturn from error
     if not parts.scheme and not parts.netloc and return_url.startswith("/") and not return_url.startswith("//"):
         return f"{own.scheme}://{own.netloc}{return_url}"
-    if (parts.scheme, parts.netloc) == (own.scheme, own.netloc) and own.netloc:
+    # A proxy that ends TLS makes our own scheme look like http: the same host by https is ours too, never the reverse.
+    if own.netloc and parts.netloc == own.netloc and parts.scheme in {own.scheme, "https"}:
         return return_url
     raise ForeignReturn
 
