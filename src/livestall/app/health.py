@@ -11,6 +11,7 @@ import httpx
 import msgspec
 from litestar import Response, get
 
+from livestall import stock
 from livestall.app import settings
 from livestall.base import config
 from livestall.base.db import Database, Tx
@@ -109,7 +110,7 @@ async def leave(tx: Tx, worker: str) -> None:
     await tx.execute("delete from worker_beat where worker = $1 or at < now() - interval '1 day'", worker)
 
 
-@get("/api/health", opt=may(Who.anyone), operation_id="market_health", summary="Is the market up?")
+@get("/api/health", opt=may(Who.anyone), summary="Is the market up?")
 async def market_health(db: Database) -> Response[Health]:
     """200 when the web process and the database answer; 503 with `buying: false` while the database is away."""
     database = await _database(db)
@@ -117,4 +118,21 @@ async def market_health(db: Database) -> Response[Health]:
     return Response(Health("up" if up else "down", buying=up), status_code=200 if up else 503)
 
 
-ROUTES = [market_health]
+class OperatorHealth(msgspec.Struct, frozen=True):
+    """The operator's view. `drift` is units by which stock and its holds disagree, and must be 0."""
+
+    planes: list[PlaneHealth]
+    drift: int
+    shows_live: int
+
+
+@get("/api/operator/health", opt=may(Who.operator))
+async def operator_health(db: Database) -> OperatorHealth:
+    """Every plane, asked now; the proof that nothing is oversold; and how many shows are on air."""
+    planes = await look(db)
+    async with db.read() as read:
+        on_air = await read.fetchval("select count(*) from show where state in ('live', 'interrupted')")
+        return OperatorHealth(planes, await stock.drift(read), on_air)
+
+
+ROUTES = [market_health, operator_health]
