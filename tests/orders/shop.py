@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from livestall import deals, orders, stock
+from livestall import catalog, deals, orders, stock
 from livestall.accounts import Actor
 from livestall.base import clock, ids
 from livestall.base.db import Database, Tx
@@ -114,11 +114,10 @@ class Article:
 
 
 async def add_variant(tx: Tx, seller: UUID, product: UUID, variant: UUID, amount: int) -> None:
-    await tx.execute("insert into product (id, seller_id, title) values ($1, $2, 'Green tea')", product, seller)
-    await tx.execute(
-        "insert into variant (id, product_id, title, price_amount) values ($1, $2, '250 g', $3)",
-        variant, product, amount,
-    )  # fmt: skip
+    wanted = catalog.ProductDraft(
+        product, "Green tea", [catalog.VariantDraft(variant, {}, amount)], state=catalog.ProductState.active
+    )
+    await catalog.create_product(tx, seller, wanted, CURRENCY)
 
 
 def draft(

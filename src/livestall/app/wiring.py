@@ -35,11 +35,15 @@ from livestall.payments import web as payments_web
 from livestall.payments.backends import Backend, sandbox
 from livestall.rooms import jobs as rooms_jobs
 from livestall.rooms import web as rooms_web
+from livestall.stock import jobs as stock_jobs
+from livestall.stock import web as stock_web
+from livestall.storage import web as storage_web
 from livestall.video import jobs as video_jobs
 from livestall.video import web as video_web
 
 ROUTES: Sequence[ControllerRouterHandler] = [
     *accounts_web.ROUTES,
+    *storage_web.ROUTES,
     *video_web.ROUTES,
     *rooms_web.ROUTES,
     *chat_web.ROUTES,
@@ -47,11 +51,17 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     *sandbox.ROUTES,
     *snapshot.ROUTES,
     *numbers.ROUTES,
+    *stock_web.ROUTES,
     *deals_web.ROUTES,
     *orders_web.ROUTES,
 ]
 
-LISTENERS: Sequence[Listener] = [rooms_jobs.LISTENER, *deals_jobs.LISTENERS, *orders_jobs.LISTENERS]
+LISTENERS: Sequence[Listener] = [
+    rooms_jobs.LISTENER,
+    *stock_jobs.LISTENERS,
+    *deals_jobs.LISTENERS,
+    *orders_jobs.LISTENERS,
+]
 
 SWEEPS: Sequence[Sweep] = [
     *accounts_jobs.SWEEPS,

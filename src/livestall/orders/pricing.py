@@ -39,6 +39,8 @@ class Prices:
             listing_id, price = admission.listing_id, admission.price
         elif listing_id is not None:
             price = self._show_price(draft, listing_id, offer)
+        if price.amount < 1:  # a present is no sale
+            raise stock.NotStocked
         line = Line(
             offer.variant_id, offer.product_id, listing_id, wanted.deal_id, wanted.quantity, price.amount,
             offer.product_title, offer.variant_title, offer.picture_url,
