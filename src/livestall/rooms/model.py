@@ -397,9 +397,3 @@ class TooManyPins(Conflict):
     code = "too-many-pins"
     en = "Two products are already pinned beside the main one. Unpin one first."
     zh = "除主讲解外最多同时讲解两件商品，请先取消一件。"
-
-
-class UnknownPerson(NotFound):
-    code = "unknown-person"
-    en = "Nobody has signed up with this login yet. Ask them to sign up, then add them here."
-    zh = "该账号尚未注册。请先让对方注册，再添加到本场。"

@@ -26,7 +26,6 @@ from livestall.rooms.model import (
     StaffRole,
     TrayEntry,
     TrayItem,
-    UnknownPerson,
 )
 from livestall.rooms.web import views
 
@@ -129,7 +128,7 @@ async def appoint_staff(db: Database, actor: Actor, show_id: UUID, data: StaffPu
     """Give the person with this login a role in the show."""
 
     async def verb(tx: Tx) -> list[Staff]:
-        user = await _person(tx, data.login)
+        user = await accounts.find_user(tx, data.login)
         await actions.appoint(tx, actor, show_id, user.id, Role(data.role))
         return await _staff(tx, show_id)
 
@@ -139,17 +138,10 @@ async def appoint_staff(db: Database, actor: Actor, show_id: UUID, data: StaffPu
 @delete("/api/shows/{show_id:uuid}/staff", opt=may(Who.signed_in, "shows:write"))
 async def dismiss_staff(db: Database, actor: Actor, show_id: UUID, data: StaffDrop) -> None:
     async def verb(tx: Tx) -> None:
-        user = await _person(tx, data.login)
+        user = await accounts.find_user(tx, data.login)
         await actions.dismiss(tx, actor, show_id, user.id)
 
     await db.run(verb)
-
-
-async def _person(read: Read, login: str) -> accounts.User:
-    user = await accounts.find_user(read, login)
-    if user is None:
-        raise UnknownPerson
-    return user
 
 
 async def _staff(read: Read, show_id: UUID) -> list[Staff]:
