@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import msgspec.inspect
 from msgspec import Meta
 
-from livestall import accounts, chat, deals, live, orders, payments, rooms, video
+from livestall import accounts, catalog, chat, deals, live, orders, payments, rooms, storage, video
 from livestall.app import guard
 from livestall.base import config, keys
 from livestall.payments.backends import sandbox
@@ -60,6 +61,7 @@ SECTIONS: dict[str, type[config.Section]] = {
     "live": Live,
     "media": Media,
     "accounts": accounts.Settings,
+    "catalog": catalog.Settings,
     "rooms": rooms.Settings,
     "chat": chat.Settings,
     "deals": deals.Settings,
@@ -93,6 +95,7 @@ def load() -> Core:
         raise config.BadSettings(f"{config.PREFIX}…: {error}") from error
     if core.secret:
         keys.use(core.secret)
+    storage.use(storage.Disk(Path(core.data) / "files"))
     return core
 
 
