@@ -18,7 +18,7 @@ function Editor({ editing, first, onClose }: { editing: Editing; first: boolean;
   const save = useMutation({
     mutationFn: (form: HTMLFormElement) => {
       const entered = { ...readAddress(form), is_default: first || new FormData(form).get("is_default") === "on" };
-      return editing.address ? api.put<SavedAddress>(`/me/addresses/${editing.id}`, entered) : api.post<SavedAddress>("/me/addresses", { id: editing.id, ...entered });
+      return editing.address ? api.put<SavedAddress>(`/me/addresses/${editing.id}`, { id: editing.id, ...entered }) : api.post<SavedAddress>("/me/addresses", { id: editing.id, ...entered });
     },
     onSuccess: async () => { await client.invalidateQueries({ queryKey: addressesQuery.queryKey }); onClose(); },
   });

@@ -16,7 +16,7 @@ export function Profile({ user }: { user: User }) {
     mutationFn: (change: { name: string; locale: Locale }) => api.patch<Me>("/me", change),
     onSuccess: (me) => {
       client.setQueryData(meQuery.queryKey, me);
-      if (me.user) setLanguage(me.user.locale);
+      if (me.user) setLanguage(me.user.locale === "zh" ? "zh" : "en");
       toast(t("saved"), { tone: "good" });
     },
     onError: toastError,

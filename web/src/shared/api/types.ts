@@ -5,15 +5,15 @@ export interface Money { amount: number; currency: string }
 export interface Page<T> { items: T[]; next: string | null }
 export interface Problem { type?: string; title: string; status: number; detail: string; code: string }
 
-export interface User { id: string; name: string; login: string; locale: Locale }
-export interface Creator { id: string; name: string; bio: string; avatar_url: string | null; followers: number; following?: boolean }
+export interface User { id: string; name: string; login: string; locale: string }
+export interface Creator { id: string; name: string; bio: string; avatar_url: string | null; followers: number; following?: boolean | null }
 export interface Seller { id: string; name: string; state: "applied" | "approved" | "suspended" }
 export interface Market { name: string; currency: string }
 export interface Me {
   user: User | null; creator: Creator | null; sellers: Seller[]; is_operator: boolean; market: Market; first_run: boolean;
 }
 export interface ApiToken {
-  id: string; name: string; scopes: string[]; created_at: string; last_used_at: string | null; secret?: string | null;
+  id: string; name: string; scopes: string[]; created_at: string; last_used_at?: string | null; secret?: string | null;
 }
 export interface Member { user_id: string; name: string; login: string }
 export interface Plane { name: string; state: "up" | "down"; detail: string }
@@ -88,7 +88,7 @@ export interface Chapter { pin_id: string; listing_id: string; title: string; at
 export interface StaffMember { user_id?: string; login: string; name?: string; role: ShowRole }
 
 export interface ChatMessage {
-  id: string; user_id: string; name: string; text: string; at: string; stream_at: string | null; role: ShowRole;
+  id: string; user_id: string; name: string; text: string; at: string; stream_at: string | null; role: string;
 }
 export interface ChatMode { slow_seconds: number; muted_all: boolean; banned_words: string[] }
 

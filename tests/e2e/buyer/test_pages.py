@@ -1,0 +1,95 @@
+"""Every page of a buyer at both sizes, in both languages, light and dark: drawn, accessible, and kept as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.e2e
+# Each pair of size, language and scheme once.
+LOOKS = [(True, "en", "light"), (True, "zh", "dark"), (False, "en", "dark"), (False, "zh", "light")]
+look = pytest.mark.parametrize(("phone", "language", "scheme"), LOOKS)
+Window = Callable[..., Any]
+
+
+@look
+def test_the_feed_shows_who_is_live_and_what_is_pinned(window: Window, phone: bool, language: str, scheme: str) -> None:
+    one = window(phone=phone, language=language, scheme=scheme)
+    one.page.goto("/")
+    tile = one.page.locator('a[href^="/shows/"]').first
+    expect(tile.get_by_text("直播中" if language == "zh" else "Live", exact=True)).to_be_visible()
+    expect(tile.locator("img").first).to_be_visible()
+    one.page.wait_for_function("[...document.images].every(image => image.complete)")
+    one.axe()
+    one.fits()
+    one.shot("feed")
+
+
+def test_the_feed_moves(window: Window) -> None:
+    page = window().page
+    page.goto("/")
+    preview = page.locator('a[href^="/shows/"] img').first
+    before = preview.get_attribute("src")
+    expect(preview).not_to_have_attribute("src", before or "", timeout=15_000)
+
+
+@look
+def test_the_room_plays_talks_and_sells(window: Window, phone: bool, language: str, scheme: str) -> None:
+    one = window(phone=phone, language=language, scheme=scheme)
+    page = one.page
+    page.goto("/")
+    page.locator('a[href^="/shows/"]').first.click()
+    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=20_000)
+    page.wait_for_function("document.querySelector('video').currentTime > 0.5")
+    expect(page.get_by_role("log").get_by_role("listitem").first).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    one.axe()
+    one.fits()
+    one.shot("room")
+    if phone:
+        page.get_by_role("button", name="小黄车" if language == "zh" else "Goods").click()
+        one.axe()
+        one.shot("tray")
+    page.locator("li[data-listing] button:not([disabled])").last.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    one.axe()
+    one.shot("choose")
+
+
+@look
+@pytest.mark.parametrize("path", ["/orders", "/me", "/?q=nothing-is-called-that"])
+def test_pages_without_a_session_say_what_to_do(
+    window: Window, path: str, phone: bool, language: str, scheme: str
+) -> None:
+    one = window(phone=phone, language=language, scheme=scheme)
+    one.page.goto(path)
+    expect(one.page.get_by_role("heading", level=1)).to_be_attached()
+    one.page.wait_for_load_state("networkidle")
+    one.axe()
+    one.fits()
+    one.shot(path.strip("/?").split("=")[0].replace("q", "search"))
+
+
+@look
+def test_a_product_outside_a_show(window: Window, phone: bool, language: str, scheme: str) -> None:
+    one = window(phone=phone, language=language, scheme=scheme)
+    one.page.goto("/")
+    found = one.page.request.get("/api/products").json()["items"][0]
+    one.page.goto(f"/products/{found['id']}")
+    expect(one.page.get_by_role("heading", level=1, name=found["title"])).to_be_visible()
+    one.axe()
+    one.fits()
+    one.shot("product")
+
+
+def test_the_language_follows_the_button_and_stays(window: Window) -> None:
+    page = window(language="en").page
+    page.goto("/")
+    page.get_by_role("button", name="中文").click()
+    expect(page.get_by_role("heading", level=1, name="正在直播")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", level=1, name="正在直播")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
