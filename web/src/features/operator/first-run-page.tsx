@@ -21,22 +21,26 @@ function currencyName(code: string): string {
 
 /** Opened once, from the link that the server prints: makes the operator and names the market. */
 export function FirstRunPage() {
-  const { t } = useTranslation(["operator", "common"]);
+  const { t } = useTranslation("operator");
   const { token } = useSearch({ from: "/first-run" });
   const me = useMe();
   useTitle(t("first.title"));
   const done = me.data?.first_run === false;
   return (
     <main className={styles.first}>
-      <div className={styles.corner}>
-        <Button tone="ghost" size="small" icon="globe" aria-label={t("common:nav.languageLabel")} onClick={() => setLanguage(currentLanguage() === "en" ? "zh" : "en")}>
-          {t("common:nav.language")}
-        </Button>
-      </div>
       {done ? <Empty icon="check" title={t("first.done")} action={<Link to="/operator" className={styles.done}>{t("first.toOperator")}</Link>}>{t("first.doneText")}</Empty>
         : token ? <FirstRunForm token={token} />
         : <Empty icon="key" title={t("first.noToken")}>{t("first.noTokenText")}</Empty>}
     </main>
+  );
+}
+
+function LanguageButton() {
+  const { t } = useTranslation("common");
+  return (
+    <Button tone="ghost" size="small" icon="globe" aria-label={t("nav.languageLabel")} onClick={() => setLanguage(currentLanguage() === "en" ? "zh" : "en")}>
+      {t("nav.language")}
+    </Button>
   );
 }
 
@@ -65,7 +69,7 @@ function FirstRunForm({ token }: { token: string }) {
   return (
     <form className={styles.card} onSubmit={submit}>
       <div className={styles.intro}>
-        <img src="/favicon.svg" alt="" width={44} height={44} />
+        <div className={styles.corner}><img src="/favicon.svg" alt="" width={44} height={44} /><LanguageButton /></div>
         <h1>{t("first.title")}</h1>
         <p>{t("first.text")}</p>
       </div>

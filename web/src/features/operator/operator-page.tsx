@@ -34,24 +34,26 @@ function Board() {
   const sellers = useQuery(sellersQuery);
   const waiting = sellers.data?.items.filter((seller) => seller.state === "applied").length;
   if (health.isPending) return <Loading />;
-  if (health.error && !health.data) return <ErrorState error={health.error} onRetry={() => void health.refetch()} />;
-  const { planes, drift, shows_live } = health.data;
+  const planes = health.data?.planes ?? [];
   const up = planes.filter((plane) => plane.state === "up").length;
+  const drift = health.data?.drift;
   return (
     <div className={styles.page}>
       <PageHead title={t("title")} note={t("note")} />
-      <StatRow>
-        <Stat label={t("health.live")} value={shows_live} tone={shows_live > 0 ? "live" : "plain"} />
-        <Stat label={t("health.planes")} value={`${up}/${planes.length}`} tone={up === planes.length ? "good" : "bad"} />
-        <Stat label={t("health.drift")} value={drift} tone={drift === 0 ? "good" : "bad"} note={t(drift === 0 ? "health.driftGood" : "health.driftBad")} />
-        <Stat label={t("health.waiting")} value={waiting ?? "–"} />
-      </StatRow>
+      {health.data && (
+        <StatRow>
+          <Stat label={t("health.live")} value={health.data.shows_live} tone={health.data.shows_live > 0 ? "live" : "plain"} />
+          <Stat label={t("health.planes")} value={`${up}/${planes.length}`} tone={up === planes.length ? "good" : "bad"} />
+          <Stat label={t("health.drift")} value={drift} tone={drift === 0 ? "good" : "bad"} note={t(drift === 0 ? "health.driftGood" : "health.driftBad")} />
+          <Stat label={t("health.waiting")} value={waiting ?? "–"} />
+        </StatRow>
+      )}
       <div className={styles.columns}>
         <div className={styles.column}>
           <SellersPanel />
           <ShowsNow />
         </div>
-        <Planes planes={planes} />
+        {health.data ? <Planes planes={planes} /> : <section className={styles.panel}><ErrorState error={health.error} onRetry={() => void health.refetch()} /></section>}
       </div>
     </div>
   );

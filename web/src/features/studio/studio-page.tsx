@@ -60,10 +60,9 @@ function Studio({ name }: { name: string }) {
         : (
           <>
             <RunningShows shows={sorted.running} />
-            {nothing && <Empty icon="video" title={t("none.title")}>{t("none.text")}</Empty>}
             <div className={styles.columns}>
               <div className={styles.main}>
-                {!nothing && <PlannedShows days={sorted.planned} drafts={sorted.drafts} onPlan={() => setPlanning({})} />}
+                {nothing ? <Empty icon="video" title={t("none.title")}>{t("none.text")}</Empty> : <PlannedShows days={sorted.planned} drafts={sorted.drafts} onPlan={() => setPlanning({})} />}
                 <PastShows shows={sorted.past} />
                 {shows.hasNextPage && (
                   <Button busy={shows.isFetchingNextPage} onClick={() => void shows.fetchNextPage()}>{t("common:more")}</Button>

@@ -61,7 +61,8 @@ export function startBroadcast(showId: string, ingest: WhipAddress, goLiveOnArri
   mine.start(stream);
 }
 
-export async function stopBroadcast(): Promise<void> {
+/** `told`: the server has ended the show itself and wants no farewell. */
+export async function stopBroadcast(told = false): Promise<void> {
   const last = publisher;
   publisher = null;
   unwatch?.();
@@ -70,7 +71,7 @@ export async function stopBroadcast(): Promise<void> {
   state = IDLE;
   listeners.forEach((listener) => listener());
   stopCamera();
-  await last?.stop();
+  await last?.stop(told);
 }
 
 export function cancelGoLiveOnArrival(): void {

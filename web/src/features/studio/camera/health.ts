@@ -8,7 +8,7 @@ const LOSS_BAD_PERCENT = 8;
 const LOSS_WATCH_PERCENT = 3;
 const FRAMES_WATCH = 20;
 const KEYFRAME_WATCH_SECONDS = 4.5;
-const KILOBITS_WATCH = 500;
+const KILOBITS_WATCH = 300;
 
 export function findings(stats: PictureStats): HealthFinding[] {
   const found: HealthFinding[] = [];

@@ -62,7 +62,9 @@ export class WhepPlayer {
     });
     if (!response.ok) throw new Error(`WHEP answered ${response.status}`);
     const location = response.headers.get("Location");
-    this.resource = location ? new URL(location, this.options.endpoint).href : null;
+    const resource = location ? new URL(location, this.options.endpoint) : null;
+    // A server that names the endpoint itself ends the session when the peer closes.
+    this.resource = resource && resource.pathname !== new URL(this.options.endpoint).pathname ? resource.href : null;
     await peer.setRemoteDescription({ type: "answer", sdp: await response.text() });
   }
 

@@ -70,14 +70,14 @@ export class WhipPublisher {
     );
   }
 
-  /** Ends the broadcast and tells the server, so that the show need not wait out its grace. */
-  async stop(): Promise<void> {
+  /** Ends the broadcast and tells the server, unless it knows (`told`): the show need not wait out its grace. */
+  async stop(told = false): Promise<void> {
     this.generation += 1;
     this.clearTimers();
     const resource = this.resource;
     this.closePeer();
     this.move({ phase: "idle" });
-    if (resource) await this.deleteResource(resource);
+    if (resource && !told) await this.deleteResource(resource);
   }
 
   private async dial(): Promise<void> {

@@ -66,7 +66,7 @@ function EndButton({ show, onDone }: Props) {
   const end = useMutation({
     mutationFn: () => endShow(show.id),
     onSuccess: async (next) => {
-      if (broadcast.showId === show.id) await stopBroadcast();
+      if (broadcast.showId === show.id) await stopBroadcast(true);
       onDone(next);
     },
     onError: toastError,

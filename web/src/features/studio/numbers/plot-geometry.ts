@@ -35,6 +35,8 @@ export interface Plot {
 }
 
 const MINUTE_MS = 60_000;
+/** The money scale starts at a hundred minor units: a first sale is not a mountain. */
+const MONEY_FLOOR = 100;
 
 /** A plot always spans at least five minutes, so that the first minute of a show is not a wall. */
 export function plotOf(minutes: readonly Minute[], box: Box, now: number): Plot {
@@ -42,7 +44,7 @@ export function plotOf(minutes: readonly Minute[], box: Box, now: number): Plot 
   const from = times.length > 0 ? Math.min(...times) : now - 5 * MINUTE_MS;
   const to = Math.max(from + 5 * MINUTE_MS, times.length > 0 ? Math.max(...times) + MINUTE_MS : now);
   const viewersMax = niceMax(Math.max(0, ...minutes.map((minute) => minute.viewers)));
-  const moneyMax = niceMax(Math.max(0, ...minutes.map((minute) => minute.money_amount)));
+  const moneyMax = niceMax(Math.max(MONEY_FLOOR, ...minutes.map((minute) => minute.money_amount)));
   const innerWidth = box.width - box.left - box.right;
   const innerHeight = box.height - box.top - box.bottom;
   const up = (share: number): number => box.top + innerHeight * (1 - share);
