@@ -250,7 +250,9 @@ class LastMember(Conflict):
     zh = "店铺至少需要一名成员，请先添加其他成员。"
 
 
-_EMAIL = re.compile(r"[^@\s,;<>()\"\\]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}", re.ASCII)
+_EMAIL = re.compile(
+    r"[^@\s\x00-\x1f\x7f,;<>()\"\\]{1,64}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}", re.ASCII
+)
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 # fmt: off
 _COMMON = frozenset({

@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 import uvicorn
-from litestar import Litestar, Request, Router, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
@@ -24,7 +25,8 @@ from livestall.app.addresses import provide_addresses
 from livestall.base import config
 from livestall.base import log as logs
 from livestall.base.db import Database
-from livestall.base.http import EXCEPTION_HANDLERS, Who, may
+from livestall.base.errors import Invalid
+from livestall.base.http import EXCEPTION_HANDLERS, Problem, Who, may, on_refusal
 from livestall.orders import Counter
 
 log = structlog.get_logger()
@@ -46,6 +48,14 @@ def describe(app: Litestar) -> dict[str, Any]:
 def name_of(handler: HTTPRouteHandler, _method: str, _path: object) -> str:
     """Operations are named like the functions that answer them."""
     return handler.fn.__name__
+
+
+NO_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
+"""What a text that no database keeps (a zero byte, half a surrogate pair) raises, wherever it came in."""
+
+
+def on_no_text(request: Request[Any, Any, Any], _error: Exception) -> Response[Problem]:
+    return on_refusal(request, Invalid(reason="a text holds a character that cannot be stored"))
 
 
 def create_app(db: Database, *, debug: bool = False) -> Litestar:
@@ -75,7 +85,7 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
         },
         guards=[accounts.guard],
         state=State({"db": db}),
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers={**EXCEPTION_HANDLERS, **dict.fromkeys(NO_TEXT, on_no_text)},
         openapi_config=OpenAPIConfig(
             title="Livestall",
             version="1",
