@@ -154,8 +154,8 @@ class Rig:
         app.add_routes(
             [
                 web.post("/hook", self._hook),
-                web.get("/hls.js", lambda _: web.FileResponse(HLS)),
-                web.get("/", lambda _: web.Response(text=PAGE, content_type="text/html")),
+                web.get("/hls.js", self._player),
+                web.get("/", self._page),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None)
@@ -174,6 +174,14 @@ class Rig:
         url = f"rtmp://127.0.0.1:{self.rtmp}/live/{self.stream}?k=bench"
         command = [sys.executable, __file__, "--camera", url]
         self._children.append(subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL))
+
+    @staticmethod
+    async def _player(_request: web.Request) -> web.FileResponse:
+        return web.FileResponse(HLS)
+
+    @staticmethod
+    async def _page(_request: web.Request) -> web.Response:
+        return web.Response(text=PAGE, content_type="text/html")
 
     async def _hook(self, request: web.Request) -> web.Response:
         body = await request.read()

@@ -17,7 +17,7 @@ import structlog
 
 from livestall.base import clock, config, ids
 from livestall.base.errors import Invalid
-from livestall.video.embedded import recorder
+from livestall.video.embedded import playlist, recorder
 from livestall.video.embedded.flv import FlvSink
 from livestall.video.embedded.h264 import annex_b
 from livestall.video.embedded.hooks import Market
@@ -33,6 +33,7 @@ POSTER_FILE = "poster.jpg"
 KEEP_SECONDS = 600.0
 KEEP_ENDED_SECONDS = 60.0
 EPOCH_LEAD_SECONDS = 10.0
+REPLAYS_KEPT = 100
 TAKEN_OVER = "another publisher with the same key took over"
 
 
@@ -82,6 +83,7 @@ class Engine:
         self._painter = Painter()
         self._opening: dict[UUID, asyncio.Lock] = {}
         self._known = asyncio.Condition()
+        self._replays: dict[UUID, tuple[int, str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -250,8 +252,26 @@ class Engine:
 
     async def index(self, stream_id: UUID) -> Index | None:
         """What is recorded of a stream so far."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writer, recorder.load, self.folder / str(stream_id))
+        return await asyncio.to_thread(recorder.load, self.folder / str(stream_id))
+
+    async def replay(self, stream_id: UUID) -> str | None:
+        """The replay's playlist, read from disk once for all viewers; None if nothing is recorded."""
+        folder = self.folder / str(stream_id)
+        try:
+            written = (folder / recorder.MEDIA_FILE).stat().st_mtime_ns
+        except OSError:
+            return None
+        known = self._replays.get(stream_id)
+        if known is not None and known[0] == written:
+            return known[1]
+        index = await self.index(stream_id)
+        if index is None or index.recording() is None:
+            return None
+        while len(self._replays) >= REPLAYS_KEPT:
+            del self._replays[next(iter(self._replays))]
+        text = playlist.replay(index)
+        self._replays[stream_id] = (written, text)
+        return text
 
     async def wait_for(self, stream_id: UUID, seconds: float) -> LiveStream | None:
         """The stream, when a publisher brings it within that time."""

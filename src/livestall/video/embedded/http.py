@@ -135,12 +135,10 @@ async def replay(request: web.Request) -> web.Response:
     stream = engine.streams.get(stream_id)
     if stream is not None and not stream.packager.ended:
         return web.Response(status=404, headers=NO_STORE)
-    index = await engine.index(stream_id)
-    if index is None or index.recording() is None:
+    text = await engine.replay(stream_id)
+    if text is None:
         return web.Response(status=404, headers=NO_STORE)
-    response = web.Response(
-        text=playlist.replay(index), content_type=PLAYLIST, headers={"Cache-Control": "public, max-age=60"}
-    )
+    response = web.Response(text=text, content_type=PLAYLIST, headers={"Cache-Control": "public, max-age=60"})
     response.enable_compression()
     return response
 

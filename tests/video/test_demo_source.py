@@ -1,0 +1,78 @@
+"""The demo's camera: real video and sound, pretty cheap, stubborn."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import pytest
+from tests.video.conftest import Stand, until
+
+from livestall.app.demo import pictures, scene
+
+
+@pytest.fixture
+def camera() -> Iterator[list[subprocess.Popen[bytes]]]:
+    running: list[subprocess.Popen[bytes]] = []
+    yield running
+    for process in running:
+        process.kill()
+        process.wait()
+
+
+def start(url: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "livestall.app.demo.source", url, "--title", "河畔"]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used, from Linux's own book; elsewhere 0."""
+    stat = Path(f"/proc/{pid}/stat")
+    fields = stat.read_text().rpartition(")")[2].split() if stat.exists() else ["0"] * 13
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def test_the_camera_sends_a_vertical_show_and_comes_back_after_a_cut(
+    stand: Stand, camera: list[subprocess.Popen[bytes]]
+) -> None:
+    stream_id, secret = stand.market.add()
+    camera.append(start(stand.address(stream_id, secret)))
+    await until(lambda: stand.market.heard("published", stream_id), 20)
+    packager = stand.engine.streams[stream_id].packager
+    before, frames = cpu_seconds(camera[0].pid), packager.frames
+    await until(lambda: packager.frames >= frames + 75, 20)
+    assert cpu_seconds(camera[0].pid) - before < 3 * 0.4, "less than 40 % of a core"
+    _, text = await stand.text(stream_id)
+    data = b""
+    for name in re.findall(r'MAP:URI="([^"]+)"', text)[:1] + re.findall(r"^(\S+\.m4s)$", text, re.MULTILINE):
+        data += await stand.bytes(stream_id, name)
+    with av.open(io.BytesIO(data)) as container:
+        video = container.streams.video[0]
+        assert (video.width, video.height) == (scene.WIDTH, scene.HEIGHT)
+        assert container.streams.audio[0].codec_context.name == "aac"
+        first, *_, last = container.decode(video=0)
+        assert bytes(first.planes[0]) != bytes(last.planes[0]), "the picture moves"
+    session = stand.engine.streams[stream_id].session
+    assert session is not None
+    session.close("cut for the test")
+    stand.engine.end(session, "cut for the test")
+    await until(lambda: len(stand.market.heard("published", stream_id)) == 2, 20)
+    camera[0].terminate()
+    await until(lambda: camera[0].poll() is not None)
+
+
+def test_every_product_has_a_picture_of_its_own() -> None:
+    drawn = {one.name: pictures.draw(one.name, 64).tobytes() for one in pictures.PRODUCTS}
+    assert len(set(drawn.values())) == len(pictures.PRODUCTS) >= 12
+    assert pictures.draw("mug").size == (1000, 1000)
+
+
+def test_the_scene_needs_no_system_font(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene, "CHINESE_FONTS", ())
+    assert scene.Scene("河畔", pictures.PRODUCTS[:2]).frame(1000.0).y.size == (scene.WIDTH, scene.HEIGHT)
