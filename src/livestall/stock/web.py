@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import get, post, put
-from litestar.params import Parameter
+from litestar.params import Parameter, QueryParameter
 from msgspec import Meta
 
 from livestall import accounts, catalog
@@ -160,13 +160,13 @@ async def products_of_seller(
     actor: Actor,
     seller_id: UUID,
     q: Search = "",
-    state: Literal["draft", "active", "archived"] | None = None,
+    kind: Annotated[Literal["draft", "active", "archived"] | None, QueryParameter(name="state")] = None,
     cursor: Cursor = None,
 ) -> Page[Product]:
     _theirs(actor, seller_id)
     after: UUID | None = read_cursor(cursor, (UUID,))[0] if cursor else None
     async with db.read() as read:
-        cards = await catalog.search(read, q=q, seller_id=seller_id, state=state, after=after, limit=PRODUCTS + 1)
+        cards = await catalog.search(read, q=q, seller_id=seller_id, state=kind, after=after, limit=PRODUCTS + 1)
         shown = [one.id for one in cards[:PRODUCTS]]
         records = await catalog.products(read, shown)
         items = await products(read, [records[one] for one in shown if one in records])
