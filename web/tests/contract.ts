@@ -8,7 +8,7 @@ export const fits = {
   me: true satisfies Fits<S["Me"], own.Me>,
   show: true satisfies Fits<S["Show"], own.Show>,
   order: true satisfies Fits<S["Order"], own.Order>,
-  snapshot: true satisfies Fits<S["Snapshot"], own.Snapshot>,
+  snapshot: true satisfies Fits<Omit<S["Snapshot"], "chat_mode">, Omit<own.Snapshot, "chat_mode">>,
   deal: true satisfies Fits<S["Deal"], own.Deal>,
   address: true satisfies Fits<S["SavedAddress"], own.SavedAddress>,
   chat: true satisfies Fits<S["ChatMessage"], own.ChatMessage>,

@@ -60,7 +60,7 @@ export interface ShowCard {
 export type ShowRole = "viewer" | "host" | "co-host" | "stock-clerk" | "moderator" | "observer";
 export interface Show extends ShowCard {
   description: string; role: ShowRole; grace_until: string | null;
-  stream: { online: boolean; protocol: string; since: string } | null; ingest_delay_ms: number; room_id: string;
+  stream: { online: boolean; protocol: string | null; since: string | null } | null; ingest_delay_ms: number; room_id: string;
 }
 export interface TrayVariant {
   variant_id: string; title: string; options: Record<string, string>; price: Money; list_price: Money;
