@@ -130,3 +130,12 @@ class Stage:
 @pytest.fixture
 def stage(db: Database) -> Stage:
     return Stage(db)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser's tests come last and in one worker: Playwright keeps an event loop running in its thread, in which
+    no asynchronous test can run afterwards."""
+    browser = [item for item in items if "/tests/e2e/" in item.path.as_posix()]
+    for item in browser:
+        item.add_marker(pytest.mark.xdist_group("e2e"))
+    items[:] = [item for item in items if item not in set(browser)] + browser

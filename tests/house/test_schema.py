@@ -1,0 +1,74 @@
+"""Random requests made from the API's own description: whatever fits the description, or just misses it, no 5xx."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+
+from helpers.market import Served, in_thread, seed
+from livestall.app.demo.client import Door
+
+pytestmark = pytest.mark.xdist_group("schema")
+EXAMPLES = 4
+
+
+@pytest.fixture(scope="module")
+def market() -> Iterator[tuple[str, dict[str, str]]]:
+    """A served market, and the headers of its operator, who is also a seller and a creator."""
+    served = Served(accounts__attempts_per_address=1_000_000)
+    served.start()
+
+    async def prepare() -> dict[str, str]:
+        async with Door(served.base) as door:
+            cast = await seed(door, served.first_run_token, products=1)
+            return dict(cast.creator.headers)
+
+    yield served.base, in_thread(prepare)
+    served.stop()
+    served.remove()
+
+
+def test_no_request_makes_the_server_fail(market: tuple[str, dict[str, str]]):
+    base, headers = market
+    schema = schemathesis.openapi.from_url(f"{base}/api/openapi.json")
+    failed: list[str] = []
+    asked = 0
+
+    def ask(case: Any) -> None:
+        nonlocal asked
+        asked += 1
+        answer = case.call(base_url=base, headers=headers, timeout=20)
+        if answer.status_code >= 500:
+            failed.append(
+                f"{case.method} {case.formatted_path} {case.query} {str(case.body)[:300]} → {answer.text[:300]}"
+            )
+
+    for operation in schema.get_all_operations():
+        found = operation.ok()
+        if found.path == "/api/sign-out":
+            continue
+        bounded = settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        schemathesis_test = bounded(_given(found.as_strategy(), ask))
+        schemathesis_test()
+    assert asked > 100
+    assert failed == []
+
+
+def _given(strategy: Any, ask: Any) -> Any:
+    from hypothesis import given
+
+    @given(case=strategy)
+    def run(case: Any) -> None:
+        ask(case)
+
+    return run
