@@ -12,7 +12,7 @@ from livestall.base.db import Tx
 from livestall.base.errors import Refusal
 from livestall.base.money import Money
 from livestall.orders import model
-from livestall.orders.model import Draft, Line, OrderState, Record, SeveralSellers, UnknownShow
+from livestall.orders.model import Draft, Line, NewOrderLine, OrderState, Record, SeveralSellers, UnknownShow
 
 
 class Prices:
@@ -23,9 +23,17 @@ class Prices:
         self.shows = shows
         self.offers: Mapping[UUID, catalog.Offer] = {}
         self.admissions: dict[tuple[UUID, UUID, int], deals.Admission | Refusal] = {}
+        self._known: dict[tuple[UUID | None, NewOrderLine], tuple[Line, str, UUID]] = {}
 
-    def line(self, draft: Draft, wanted: model.NewOrderLine) -> tuple[Line, str, UUID]:
+    def line(self, draft: Draft, wanted: NewOrderLine) -> tuple[Line, str, UUID]:
         """The line as it would be sold, its currency and its seller. Raises the refusal that stands against it."""
+        key = draft.show_id, wanted
+        known = self._known.get(key)  # in a batch for one hot article most lines are the same
+        if known is None:
+            known = self._known[key] = self._price(draft, wanted)
+        return known
+
+    def _price(self, draft: Draft, wanted: NewOrderLine) -> tuple[Line, str, UUID]:
         offer = self.offers.get(wanted.variant_id)
         if offer is None:
             raise stock.NotStocked

@@ -113,6 +113,8 @@ async def move(
     by_id: UUID | None = None, cancel_reason: CancelReason | None = None,
 ) -> set[UUID]:  # fmt: skip
     """Move those of the orders that are in `source`, write their history, and say which they were."""
+    if not order_ids:
+        return set()
     rows = await tx.fetch(
         """with moved as (
                update orders set state = $3,
