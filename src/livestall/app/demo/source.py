@@ -153,7 +153,8 @@ def broadcast(url: str, title: str, seconds: float = math.inf) -> None:
             finally:
                 connection.close()
         except (av.error.FFmpegError, OSError) as error:
-            print(f"the demo's camera was cut off and tries again: {error}", file=sys.stderr, flush=True)
+            # Not the whole error: it holds the address, and that holds the key.
+            print(f"the demo's camera was cut off and tries again: {error.strerror}", file=sys.stderr, flush=True)
             time.sleep(RETRY_SECONDS)
 
 
