@@ -60,7 +60,7 @@ async def test_stalled_viewers_are_skipped_then_cut_off_and_the_others_get_every
         assert seen == list(range(1, 201))
     await wait(lambda: wire.hub.cut == 5)
     assert wire.hub.dropped > 0
-    assert len(wire.channels.get(channel).readers) == 20
+    await wait(lambda: len(wire.channels.get(channel).readers) == 20)
     for sock in bad:
         sock.close()
 
