@@ -13,8 +13,11 @@ from livestall.accounts import Actor
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
 from livestall.base import clock, ids
+from livestall.base import log as logs
 from livestall.base.db import Database
 from livestall.base.outbox import Relay
+
+logs.set_up("tests", as_json=False, level="error")
 
 
 @pytest.fixture(scope="session")

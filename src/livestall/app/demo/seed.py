@@ -86,11 +86,17 @@ async def operator(door: Door, token: str | None) -> Person:
     """The operator, made by the one-time link's token at the first start."""
     person = Person(door)
     if token is not None:
-        person.me = await person.post("/api/first-run", {
-            "token": token, "id": ids.new(), "login": OPERATOR, "password": goods.PASSWORD, "name": "Operator · 运营",
-            "market_name": goods.MARKET_NAME, "currency": goods.CURRENCY,
-        })  # fmt: skip
-        return person
+        try:
+            person.me = await person.post("/api/first-run", {
+                "token": token, "id": ids.new(), "login": OPERATOR, "password": goods.PASSWORD,
+                "name": "Operator · 运营",
+                "market_name": goods.MARKET_NAME, "currency": goods.CURRENCY,
+            })  # fmt: skip
+        except Refused as refused:  # the start before this one got as far as here
+            if refused.code != "first-run-over":
+                raise
+        else:
+            return person
     return await person.sign_in(OPERATOR, goods.PASSWORD)
 
 
