@@ -28,9 +28,9 @@ export function FirstRunPage() {
   const done = me.data?.first_run === false;
   return (
     <main className={styles.first}>
-      {done ? <Empty icon="check" title={t("first.done")} action={<Link to="/operator" className={styles.done}>{t("first.toOperator")}</Link>}>{t("first.doneText")}</Empty>
+      {done ? <Empty page icon="check" title={t("first.done")} action={<Link to="/operator" className={styles.done}>{t("first.toOperator")}</Link>}>{t("first.doneText")}</Empty>
         : token ? <FirstRunForm token={token} />
-        : <Empty icon="key" title={t("first.noToken")}>{t("first.noTokenText")}</Empty>}
+        : <Empty page icon="key" title={t("first.noToken")}>{t("first.noTokenText")}</Empty>}
     </main>
   );
 }

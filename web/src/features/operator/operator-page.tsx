@@ -19,7 +19,7 @@ export function OperatorPage() {
   if (me.error) return <ErrorState error={me.error} onRetry={() => void me.refetch()} />;
   if (!me.data.is_operator) {
     const action = me.data.user ? undefined : <Button tone="ink" onClick={() => void requireUser()}>{t("signIn")}</Button>;
-    return <Empty icon="settings" title={t("denied")} action={action}>{t("deniedText")}</Empty>;
+    return <Empty page icon="settings" title={t("denied")} action={action}>{t("deniedText")}</Empty>;
   }
   return <Board />;
 }

@@ -26,7 +26,7 @@ export function SellerFrame({ title, children }: { title: string; children: (con
   if (me.isPending) return <div className={styles.page} aria-busy="true"><Skeleton height={44} /><Skeleton height={96} radius={12} /><Skeleton height={240} radius={18} /></div>;
   if (me.error && !me.data) return <ErrorState error={me.error} onRetry={() => void me.refetch()} />;
   const { user, sellers, market } = me.data;
-  if (!user) return <Empty icon="stall" title={t("signedOut.title")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("signedOut.action")}</Button>}>{t("signedOut.text")}</Empty>;
+  if (!user) return <Empty page icon="stall" title={t("signedOut.title")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("signedOut.action")}</Button>}>{t("signedOut.text")}</Empty>;
   const approved = sellers.filter((seller) => seller.state === "approved");
   const seller = approved.find((one) => one.id === chosen) ?? approved[0];
   if (!seller) return <NotYet sellers={sellers} />;
@@ -55,12 +55,12 @@ function NotYet({ sellers }: { sellers: readonly Seller[] }) {
   const stopped = sellers.find((seller) => seller.state === "suspended");
   if (waiting) {
     return (
-      <Empty icon="clock" title={t("waiting.title")} action={<Button busy={me.isFetching} onClick={() => void me.refetch()}>{t("waiting.look")}</Button>}>
+      <Empty page icon="clock" title={t("waiting.title")} action={<Button busy={me.isFetching} onClick={() => void me.refetch()}>{t("waiting.look")}</Button>}>
         {t("waiting.text", { name: waiting.name })}
       </Empty>
     );
   }
-  if (stopped) return <Empty icon="warning" title={t("suspended.title")}>{t("suspended.text", { name: stopped.name })}</Empty>;
+  if (stopped) return <Empty page icon="warning" title={t("suspended.title")}>{t("suspended.text", { name: stopped.name })}</Empty>;
   return <ApplyForm />;
 }
 

@@ -26,7 +26,7 @@ export function StudioPage() {
   const { user, creator } = me.data;
   if (!user) {
     return (
-      <Empty icon="video" title={t("signedOut.title")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("signedOut.action")}</Button>}>
+      <Empty page icon="video" title={t("signedOut.title")} action={<Button tone="ink" onClick={() => void requireUser()}>{t("signedOut.action")}</Button>}>
         {t("signedOut.text")}
       </Empty>
     );

@@ -13,14 +13,15 @@ export function Skeleton({ width, height, radius, className }: { width?: number 
   return <span aria-hidden="true" className={cx(styles.skeleton, className)} style={style} />;
 }
 
-interface StateProps { icon?: IconName; title: string; children?: ReactNode; action?: ReactNode }
+interface StateProps { icon?: IconName; /** The whole page is this state: its title is the page's heading. */ page?: boolean; title: string; children?: ReactNode; action?: ReactNode }
 
 /** Nothing here yet, and what to do next. */
-export function Empty({ icon = "stall", title, children, action }: StateProps) {
+export function Empty({ icon = "stall", title, children, action, page }: StateProps) {
+  const Heading = page ? "h1" : "h2";
   return (
     <div className={styles.state}>
       <span className={styles.badge}><Icon name={icon} size={28} /></span>
-      <h2>{title}</h2>
+      <Heading className={styles.heading}>{title}</Heading>
       {children && <p className={styles.text}>{children}</p>}
       {action}
     </div>

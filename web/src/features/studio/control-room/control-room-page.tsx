@@ -18,7 +18,7 @@ export function ControlRoomPage() {
   if (me.isPending || !id) return <Loading />;
   if (me.data && !me.data.user) {
     const action = <Button tone="ink" onClick={() => void requireUser()}>{t("signedOut.action")}</Button>;
-    return <main className={styles.alone}><Empty icon="video" title={t("signedOut.title")} action={action}>{t("signedOut.text")}</Empty></main>;
+    return <main className={styles.alone}><Empty page icon="video" title={t("signedOut.title")} action={action}>{t("signedOut.text")}</Empty></main>;
   }
   return <Room key={`${id} ${me.data?.user?.id}`} showId={id} />;
 }
@@ -38,7 +38,7 @@ function Room({ showId }: { showId: string }) {
   if (show.error && !show.data) return <main className={styles.alone}><ErrorState error={show.error} onRetry={() => void show.refetch()} /></main>;
   if (show.data.role === "viewer") {
     const action = <Link to="/shows/$id" params={{ id: showId }} className={styles.linkButton}>{t("room.watch")}</Link>;
-    return <main className={styles.alone}><Empty icon="key" title={t("room.notYours")} action={action}>{t("room.notYoursText")}</Empty></main>;
+    return <main className={styles.alone}><Empty page icon="key" title={t("room.notYours")} action={action}>{t("room.notYoursText")}</Empty></main>;
   }
   const merged = merge(show.data, room);
   if (isOver(merged)) return <AfterShow show={merged} room={room} />;

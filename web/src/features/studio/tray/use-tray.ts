@@ -15,6 +15,8 @@ export function useTray(showId: string, told: readonly TrayItem[] | undefined) {
   const [answer, setAnswer] = useState<{ items: readonly TrayItem[]; instead: readonly TrayItem[] | undefined } | null>(null);
   const wish = useRef<readonly TrayEntry[] | null>(null);
   const save = useMutation({
+    // One after the other: the last wish is the last word.
+    scope: { id: `tray ${showId}` },
     mutationFn: (entries: readonly TrayEntry[]) => putTray(showId, entries),
     onSuccess: (items) => {
       setAnswer({ items, instead: told });
