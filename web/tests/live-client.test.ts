@@ -119,6 +119,20 @@ describe("a room's socket", () => {
     await expect(answer).rejects.toMatchObject({ message: "Wait 2 s.", code: "too-fast" });
   });
 
+  it("tries once more with a new ticket when the socket was opened in nobody's name", async () => {
+    const client = await connected();
+    const answer = client.say("c1", "hello");
+    const refusal = { type: "answer", id: "c1", ok: false, error: { title: "", status: 401, detail: "Sign in.", code: "sign-in-needed" } } as const;
+    last().say(refusal);
+    await settle();
+    last().open();
+    expect(last().url).toContain("t2");
+    expect(last().sent.at(-1)).toMatchObject({ id: "c1", text: "hello" });
+    last().say(refusal);
+    await expect(answer).rejects.toMatchObject({ status: 401 });
+    expect(FakeSocket.all).toHaveLength(2);
+  });
+
   it("notices a dead line by its silence", async () => {
     const client = await connected();
     await vi.advanceTimersByTimeAsync(60_000);

@@ -14,7 +14,7 @@ export interface LiveWorld {
 }
 
 interface Waiting {
-  command: Command; again: boolean; resolve: (result: unknown) => void; reject: (error: Error) => void;
+  command: Command; again: boolean; renewed?: boolean; resolve: (result: unknown) => void; reject: (error: Error) => void;
 }
 
 const PING_MS = 15_000;
@@ -59,6 +59,7 @@ export class LiveClient {
     if (this.status === "stopped") return;
     this.attempt = 0;
     this.drop();
+    this.setStatus(this.state ? "reconnecting" : "connecting");
     void this.connect();
   }
 
@@ -134,6 +135,7 @@ export class LiveClient {
   private receive(frame: ServerFrame): void {
     this.heardAt = Date.now();
     if (frame.type === "answer") {
+      if (!frame.ok && frame.error.status === 401 && this.renewFor(frame.id)) return;
       this.settle(frame.id, (item) => (frame.ok ? item.resolve(frame.result) : item.reject(new ApiError(frame.error))));
       return;
     }
@@ -153,6 +155,15 @@ export class LiveClient {
     } else return;
     this.welcome();
     this.publish();
+  }
+
+  /** The socket was opened in nobody's name, and someone has signed in since: once more with a ticket of their own. */
+  private renewFor(id: string): boolean {
+    const item = this.waiting.get(id);
+    if (!item?.again || item.renewed) return false;
+    item.renewed = true;
+    this.renew();
+    return true;
   }
 
   private announce(event: LiveEvent): void {

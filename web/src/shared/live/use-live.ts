@@ -1,4 +1,4 @@
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 
 import { api } from "../api/client";
 import type { Snapshot, Ticket } from "../api/types";
@@ -18,8 +18,10 @@ function makeClient(showId: string): LiveClient {
  */
 export function useLiveClient(showId: string, userId: string | null | undefined): LiveClient {
   const [client] = useState(() => makeClient(showId));
+  const enabled = userId !== undefined;
+  const known = useRef(userId);
   useEffect(() => {
-    if (userId === undefined) return;
+    if (!enabled) return;
     client.start();
     const renew = () => { if (client.status !== "live") client.renew(); };
     const shown = () => { if (!document.hidden) renew(); };
@@ -30,6 +32,10 @@ export function useLiveClient(showId: string, userId: string | null | undefined)
       document.removeEventListener("visibilitychange", shown);
       client.stop();
     };
+  }, [client, enabled]);
+  useEffect(() => {
+    if (known.current !== undefined && userId !== undefined && known.current !== userId) client.renew();
+    known.current = userId;
   }, [client, userId]);
   return client;
 }
