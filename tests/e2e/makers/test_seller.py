@@ -16,7 +16,11 @@ Open = Callable[..., Any]
 OPERATOR = "operator@test.example"
 SELLER = "farm@test.example"
 
-CSV = """Handle,Title,Body (HTML),Published,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price,Status
+HEAD = (
+    "Handle,Title,Body (HTML),Published,Option1 Name,Option1 Value,"
+    "Variant SKU,Variant Inventory Qty,Variant Price,Status\n"
+)
+LINES = """\
 honey,Wildflower honey,Cold pressed,TRUE,Size,250 g,HONEY-250,40,68.00,active
 honey,,,,,500 g,HONEY-500,25,118.00,
 tea,Green tea,Spring harvest,TRUE,Title,Default Title,TEA,12,not a price,active
@@ -69,7 +73,7 @@ def test_a_seller_applies_and_is_approved(open_window: Open) -> None:
 
 def test_import_shows_each_bad_line_and_stock_is_set(open_window: Open, tmp_path: Path) -> None:
     file = tmp_path / "products.csv"
-    file.write_text(CSV, encoding="utf-8")
+    file.write_text(HEAD + LINES, encoding="utf-8")
     desk = open_window(phone=False, login=SELLER)
     page: Page = desk.page
     page.goto("/seller/import")
