@@ -14,12 +14,12 @@ from livestall.app.demo.client import Door, Json, Person, Refused, Socket
 from livestall.base import ids
 
 pytestmark = pytest.mark.xdist_group("flows")
-HOLD_SECONDS = 8
+HOLD_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    market = Served(deals__hold_seconds=HOLD_SECONDS, orders__flash_hold_seconds=HOLD_SECONDS)
+    market = Served(orders__flash_hold_seconds=HOLD_SECONDS, orders__notice_grace_seconds=1)
     market.start()
     yield market
     market.stop()
@@ -184,7 +184,7 @@ async def flash_sale(cast: Cast, show_id: str, eyes: Eyes) -> None:
     async def expired() -> bool:
         return (await forgetful.get(f"/api/orders/{lost['id']}"))["state"] == "cancelled"
 
-    await until(expired, HOLD_SECONDS + 75, "the expiry")
+    await until(expired, HOLD_SECONDS + 30, "the expiry")
     await until(lambda: asyncio.sleep(0, eyes.deals[deal["id"]]["left"] == 2), 10, "the unit back in the room")
     await cast.creator.post(f"/api/deals/{deal['id']}/end")
     row = await cast.stock_row(deal["variant_id"])

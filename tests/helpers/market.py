@@ -106,9 +106,10 @@ class Served:
                 env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
             )  # fmt: skip
         done = threading.Event()
+        self.output.clear()
         self._reader = threading.Thread(target=self._read, args=(self.process, ready, done), daemon=True)
         self._reader.start()
-        if not done.wait(seconds) or self.process.poll() is not None:
+        if not done.wait(seconds) or not any(ready in line for line in self.output):
             self.stop()
             raise AssertionError(f"the market did not start:\n{''.join(self.output)}\n{self.log()[-4000:]}")
         return time.monotonic() - begin
