@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from livestall import rooms
+from livestall import accounts, rooms
 from livestall.accounts import Actor
 from livestall.base import clock, config, ids, outbox
 from livestall.base.db import Tx
@@ -139,9 +139,11 @@ async def mute(
 ) -> None:
     """Let a person be silent for `seconds`, None: for good. Safe to repeat with the same id.
 
-    Raises NotStaff, StaffStays.
+    Raises NotStaff, StaffStays, NotFound for a person who does not exist.
     """
     await rooms.need_role(tx, show_id, actor, rooms.MODERATING)
+    if user_id not in await accounts.names(tx, [user_id]):
+        raise NotFound
     if (show_id, user_id) in await rooms.roles(tx, [(show_id, user_id)]):
         raise StaffStays
     now = clock.now()
