@@ -193,7 +193,8 @@ async def test_each_command_is_answered_exactly_once(wire, get) -> None:
     codes = [by_id[one["id"]]["error"]["code"] for one in sent[12:]]
     assert codes == ["not-understood", "bug", "not-understood"]
     await client.send('{"type":"ping"}')
-    assert (await get(client))["type"] == "pong", "no second answer came"
+    while (message := await get(client))["type"] != "pong":
+        assert message["type"] != "answer", "no second answer came"
 
 
 async def test_a_flood_of_commands_is_answered_not_run_and_at_last_cut_off(make_wire, get) -> None:
