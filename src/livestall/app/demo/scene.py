@@ -1,4 +1,7 @@
-"""The moving picture of the demo show: goods on a stage, a shelf gliding by, a clock with tenths.
+"""The moving picture of the demo show: goods on a stage, one after the other, and a clock with tenths.
+
+What is written stands in the upper third: a room lays its chat and its goods over the lower half, and a tall phone
+cuts 64 pixels off each side.
 
 Everything is drawn once, in the planes that the encoder takes (Y, Cb, Cr; BT.601, limited range); a frame is then a few
 copies in C. Only the clock is written anew, ten times a second.
@@ -21,7 +24,6 @@ SLIDE_SECONDS = 6.0
 TURN_SECONDS = 0.7
 SPRITE = 600
 MARGIN = 40
-SHELF_HEIGHT, SHELF_ITEM = 176, 160
 LUMA = [16 + round(value * 219 / 255) for value in range(256)]
 CHROMA = [128 + round((value - 128) * 224 / 255) for value in range(256)]
 CHINESE_FONTS = (
@@ -95,7 +97,7 @@ def _backdrop(goods: Goods) -> Image.Image:
     soft = lights.filter(ImageFilter.GaussianBlur(3)).resize(size, Image.Resampling.BICUBIC)
     image = Image.alpha_composite(image, soft)
     stage = Image.new("RGBA", (size[0] // 4, size[1] // 4), (0, 0, 0, 0))
-    middle, floor = size[0] // 8, (800 + MARGIN) // 4
+    middle, floor = size[0] // 8, (930 + MARGIN) // 4
     ImageDraw.Draw(stage).ellipse((middle - 80, floor - 18, middle + 80, floor + 22), fill=(255, 255, 255, 110))
     blurred = stage.filter(ImageFilter.GaussianBlur(4)).resize(size, Image.Resampling.BICUBIC)
     return Image.alpha_composite(image, blurred).convert("RGB")
@@ -109,25 +111,14 @@ def _pill(width: int, height: int, fill: tuple[int, int, int, int], radius: int)
 
 def _caption(goods: Goods) -> Image.Image:
     """Name in both languages, and the price."""
-    image = _pill(620, 150, (12, 12, 20, 150), 28)
+    image = _pill(540, 132, (12, 12, 20, 120), 28)
     pen = ImageDraw.Draw(image)
-    pen.text((30, 22), goods.en, font=font(42), fill=(255, 255, 255, 255))
-    if (script := chinese_font(34)) is not None:
-        pen.text((30, 84), goods.zh, font=script, fill=(255, 255, 255, 215))
+    pen.text((28, 18), goods.en, font=font(36), fill=(255, 255, 255, 255))
+    if (script := chinese_font(30)) is not None:
+        pen.text((28, 74), goods.zh, font=script, fill=(255, 255, 255, 215))
     price = f"{goods.price_amount / 100:.2f}".removesuffix(".00")
-    pen.text((592, 76), price, font=font(54), fill=(255, 214, 92, 255), anchor="ra")
+    pen.text((512, 66), price, font=font(46), fill=(255, 214, 92, 255), anchor="ra")
     return image
-
-
-def _shelf(goods: Sequence[Goods]) -> Image.Image:
-    """All goods side by side, twice, so that the window over them can run round."""
-    step = SHELF_ITEM + 16
-    strip = Image.new("RGB", (step * len(goods) * 2 + WIDTH, SHELF_HEIGHT), (18, 18, 26))
-    corner = _pill(SHELF_ITEM, SHELF_ITEM, (255, 255, 255, 255), 22).getchannel("A")
-    drawn = [pictures.draw(one.name, SHELF_ITEM) for one in goods]
-    for index in range(strip.width // step + 1):
-        strip.paste(drawn[index % len(goods)], (index * step + 8, 8), corner)
-    return strip
 
 
 class Scene:
@@ -137,8 +128,6 @@ class Scene:
         self._slides = [
             (Planes(_backdrop(one)), Planes(pictures.cut_out(one.name, SPRITE)), Planes(_caption(one))) for one in goods
         ]
-        self._shelf = Planes(_shelf(goods))
-        self._shelf_round = (SHELF_ITEM + 16) * len(goods)
         self._title = Planes(self._title_image(title))
         self._clock_font = font(40)
         self._clock_text = ""
@@ -146,20 +135,20 @@ class Scene:
 
     @staticmethod
     def _title_image(title: str) -> Image.Image:
-        image = _pill(400, 64, (12, 12, 20, 150), 32)
+        image = _pill(316, 60, (12, 12, 20, 120), 30)
         pen = ImageDraw.Draw(image)
-        pen.ellipse((22, 22, 42, 42), fill=(255, 60, 72, 255))
+        pen.ellipse((20, 21, 38, 39), fill=(255, 60, 72, 255))
         plain = all(ord(one) < 0x250 for one in title)
-        chosen = font(28) if plain else chinese_font(26) or font(28)
-        pen.text((56, 32), title[:24], font=chosen, fill=(255, 255, 255, 255), anchor="lm")
+        chosen = font(24) if plain else chinese_font(22) or font(24)
+        pen.text((50, 30), title[:20], font=chosen, fill=(255, 255, 255, 255), anchor="lm")
         return image
 
     def _clock_at(self, at: float) -> Planes:
         text = time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at * 10) % 10}"
         if text != self._clock_text:
             self._clock_text = text
-            image = _pill(220, 64, (12, 12, 20, 150), 32)
-            ImageDraw.Draw(image).text((110, 32), text, font=self._clock_font, fill=(255, 255, 255, 255), anchor="mm")
+            image = _pill(212, 60, (12, 12, 20, 120), 30)
+            ImageDraw.Draw(image).text((106, 30), text, font=self._clock_font, fill=(255, 255, 255, 255), anchor="mm")
             self._clock = Planes(image)
         return self._clock
 
@@ -178,11 +167,10 @@ class Scene:
             old = before[0].crop(x, y, WIDTH, HEIGHT)
             old.mix(picture, share)
             picture = old
-            picture.lay(before[1], round(home - share * WIDTH), 300 + bob)
+            picture.lay(before[1], round(home - share * WIDTH), 430 + bob)
             home = round(home + (1 - share) * WIDTH)
-        picture.lay(sprite, home, 300 + bob)
-        picture.lay(caption, (WIDTH - 620) // 2, 920)
-        picture.lay(self._shelf.crop(int(at * 44) % self._shelf_round & ~1, 0, WIDTH, SHELF_HEIGHT), 0, HEIGHT - 190)
-        picture.lay(self._title, 28, 150)
-        picture.lay(self._clock_at(at), WIDTH - 248, 150)
+        picture.lay(sprite, home, 430 + bob)
+        picture.lay(caption, (WIDTH - 540) // 2, 326)
+        picture.lay(self._title, 90, 250)
+        picture.lay(self._clock_at(at), WIDTH - 90 - 212, 250)
         return picture
