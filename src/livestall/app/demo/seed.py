@@ -125,6 +125,9 @@ async def _open_stall(door: Door, boss: Person, login: str, stall: goods.Stall) 
         await boss.post(f"/api/operator/sellers/{seller_id}/approve")
     there = {one["title"]: one for one in (await owner.get(f"/api/sellers/{seller_id}/products"))["items"]}
     products = [there.get(one.title) or await _list_goods(owner, seller_id, one) for one in stall.goods]
+    for one, product in zip(stall.goods, products, strict=True):
+        if not product["pictures"]:
+            await _show_goods(owner, seller_id, product["id"], one.name)
     rows = [
         {"variant_id": variant["id"], "on_hand": one.on_hand}
         for one, product in zip(stall.goods, products, strict=True)
@@ -145,16 +148,18 @@ async def _list_goods(owner: Person, seller_id: str, one: goods.Goods) -> Json:
         }
         for number, (value, price) in enumerate(zip(values, one.prices, strict=True), start=1)
     ]
-    product = await owner.post(f"/api/sellers/{seller_id}/products", {
+    return await owner.post(f"/api/sellers/{seller_id}/products", {
         "id": ids.new(), "title": one.title, "description": one.description, "state": "active",
         "options": [{"name": one.axis.name, "values": list(one.axis.values)}] if one.axis else [], "variants": variants,
     })  # fmt: skip
+
+
+async def _show_goods(owner: Person, seller_id: str, product_id: str, name: str) -> None:
+    """Draw the product's picture and upload it."""
     drawn = io.BytesIO()
-    picture = await asyncio.to_thread(pictures.draw, one.name)
-    picture.save(drawn, "JPEG", quality=90)
-    path = f"/api/sellers/{seller_id}/products/{product['id']}/pictures?id={ids.new()}"
-    await owner.upload(path, f"{one.name}.jpg", drawn.getvalue(), "image/jpeg")
-    return product
+    (await asyncio.to_thread(pictures.draw, name)).save(drawn, "JPEG", quality=90)
+    path = f"/api/sellers/{seller_id}/products/{product_id}/pictures?id={ids.new()}"
+    await owner.upload(path, f"{name}.jpg", drawn.getvalue(), "image/jpeg")
 
 
 def _brief(product: Json) -> Json:
