@@ -22,6 +22,7 @@ from livestall.base import config
 from livestall.base.db import Database, Read
 from livestall.base.jobs import Sweep
 from livestall.base.outbox import Delivered, Event, Listener
+from livestall.catalog.pictures import web as pictures_web
 from livestall.chat import jobs as chat_jobs
 from livestall.chat import web as chat_web
 from livestall.deals import jobs as deals_jobs
@@ -45,6 +46,7 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     *accounts_web.ROUTES,
     *storage_web.ROUTES,
     *video_web.ROUTES,
+    *pictures_web.ROUTES,
     *rooms_web.ROUTES,
     *chat_web.ROUTES,
     *payments_web.ROUTES,

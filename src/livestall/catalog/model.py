@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Meta
 
 from livestall.base import config
-from livestall.base.errors import Conflict, Invalid, NotFound, TooLarge
+from livestall.base.errors import Invalid, NotFound, TooLarge
 from livestall.base.money import AMOUNT_MAX, Money
 from livestall.base.outbox import Event
 
-AXES_MAX, VALUES_MAX, VARIANTS_MAX, PICTURES_MAX = 10, 250, 2000, 50
-TITLE_MAX, DESCRIPTION_MAX, SKU_MAX, OPTION_MAX, ALT_MAX = 255, 50_000, 100, 100, 512
+AXES_MAX, VALUES_MAX, VARIANTS_MAX = 10, 250, 2000
+TITLE_MAX, DESCRIPTION_MAX, SKU_MAX, OPTION_MAX = 255, 50_000, 100, 100
 
 Title = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX)]
 OptionText = Annotated[str, Meta(min_length=1, max_length=OPTION_MAX)]
@@ -25,11 +25,12 @@ Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 
 
 class Settings(config.Section, frozen=True, kw_only=True):
-    picture_hosts: Annotated[
-        str, Meta(description="host names, separated by commas, whose pictures are fetched even from private addresses")
+    fetch_allow: Annotated[
+        str,
+        Meta(description="hosts or host:port, with commas, whose pictures are fetched even from private addresses"),
     ] = ""
     picture_fetch_seconds: Annotated[float, Meta(gt=0, le=120, description="time-out of fetching one picture")] = 20
-    picture_tries: Annotated[int, Meta(ge=1, le=10, description="how often a picture is fetched before it failed")] = 4
+    picture_tries: Annotated[int, Meta(ge=1, le=10, description="how often a picture is fetched before it failed")] = 3
 
 
 class ProductState(StrEnum):
@@ -161,18 +162,6 @@ class NoSuchProduct(NotFound):
     code = "no-such-product"
     en = "This product does not exist or is not for sale any more."
     zh = "商品不存在或已下架。"
-
-
-class TooManyPictures(Conflict):
-    code = "too-many-pictures"
-    en = "This product has 50 pictures. Delete one first."
-    zh = "该商品已有 50 张图片，请先删除一张。"
-
-
-class BadPicture(Invalid):
-    code = "bad-picture"
-    en = "The picture cannot be used: {reason}."
-    zh = "图片无法使用：{reason}。"
 
 
 class FileTooLarge(TooLarge):
