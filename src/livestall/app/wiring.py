@@ -11,17 +11,23 @@ BACKENDS        payment provider by name
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
+from litestar import Request
 from litestar.types import ControllerRouterHandler
 
-from livestall import deals, orders, payments, stock
+from livestall import accounts, deals, orders, payments, stock
 from livestall.accounts import jobs as accounts_jobs
 from livestall.accounts import web as accounts_web
-from livestall.app import numbers, projections, settings, snapshot
+from livestall.app import addresses, numbers, projections, settings, snapshot
 from livestall.base import config
 from livestall.base.db import Database, Read
 from livestall.base.jobs import Sweep
 from livestall.base.outbox import Delivered, Event, Listener
+from livestall.catalog.imports import jobs as imports_jobs
+from livestall.catalog.imports import web as imports_web
+from livestall.catalog.pictures import jobs as pictures_jobs
 from livestall.catalog.pictures import web as pictures_web
 from livestall.chat import jobs as chat_jobs
 from livestall.chat import web as chat_web
@@ -42,11 +48,25 @@ from livestall.storage import web as storage_web
 from livestall.video import jobs as video_jobs
 from livestall.video import web as video_web
 
+
+async def _currency(read: Read) -> str:
+    return (await accounts.market(read)).currency
+
+
+async def _on_hand(read: Read, variant_ids: Sequence[UUID]) -> dict[UUID, int]:
+    return {key: stand.on_hand for key, stand in (await stock.stands(read, variant_ids)).items()}
+
+
+async def _web_address(request: Request[Any, Any, Any]) -> str:
+    return (await addresses.provide_addresses(request)).web
+
+
 ROUTES: Sequence[ControllerRouterHandler] = [
     *accounts_web.ROUTES,
     *storage_web.ROUTES,
     *video_web.ROUTES,
     *pictures_web.ROUTES,
+    *imports_web.routes(_currency, _on_hand, _web_address),
     *rooms_web.ROUTES,
     *chat_web.ROUTES,
     *payments_web.ROUTES,
@@ -67,7 +87,9 @@ LISTENERS: Sequence[Listener] = [
 
 SWEEPS: Sequence[Sweep] = [
     *accounts_jobs.SWEEPS,
+    *pictures_jobs.SWEEPS,
     *video_jobs.SWEEPS,
+    *imports_jobs.SWEEPS,
     *rooms_jobs.SWEEPS,
     *ledger_jobs.SWEEPS,
     *payments_jobs.SWEEPS,

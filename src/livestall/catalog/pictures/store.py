@@ -60,7 +60,7 @@ async def insert_pending(
            select id, product_id, url, alt, position, 'pending', $6, $7
              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::int[])
                   as t (id, product_id, url, alt, position)
-           on conflict (id) do nothing""",
+           on conflict do nothing""",
         *_columns(wanted), import_id, now,
     )  # fmt: skip
 
