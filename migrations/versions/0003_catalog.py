@@ -73,13 +73,16 @@ def upgrade() -> None:
             state             text not null check (state in ('reading', 'done', 'failed')),
             lines             integer not null default 0,
             lines_done        integer not null default 0,
+            groups_done       integer not null default 0,
+            tries             integer not null default 0,
             products_created  integer not null default 0,
             products_updated  integer not null default 0,
             errors            jsonb not null default '[]',
             errors_total      integer not null default 0,
             error             jsonb,
             created_at        timestamptz not null,
-            claimed_until     timestamptz not null
+            claimed_until     timestamptz not null,
+            check (jsonb_array_length(errors) <= 1000)
         );
         create index product_import_of_seller on product_import (seller_id, id desc);
         create index product_import_waiting on product_import (claimed_until) where state = 'reading';
