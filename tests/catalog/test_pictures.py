@@ -170,9 +170,9 @@ async def test_where_a_photo_was_taken_is_gone_and_up_is_up() -> None:
         pytest.param(b"", 422, "not-a-picture", "JPEG", id="empty"),
         pytest.param(drawn((900, 900))[:2000], 422, "broken-picture", "save it again", id="truncated"),
         pytest.param(drawn((9, 9), "PNG")[:-30] + b"x" * 30, 422, "broken-picture", "damaged", id="damaged"),
-        pytest.param(bare_png(30_000, 10, b"\0" * 37_510), 422, "too-many-pixels", "30,000 px wide: at most 12,000",
+        pytest.param(bare_png(30_000, 10, b"\0" * 37_510), 422, "picture-too-wide", "30,000 px wide: at most 12,000",
                      id="30,000 px wide"),
-        pytest.param(bare_png(10, 30_000, b"\0" * 90_000), 422, "too-many-pixels", "30,000 px high: at most 12,000",
+        pytest.param(bare_png(10, 30_000, b"\0" * 90_000), 422, "picture-too-high", "30,000 px high: at most 12,000",
                      id="30,000 px high"),
         pytest.param(bare_png(11_000, 11_000, b"\0" * 1_376 * 11_000), 422, "too-many-pixels",
                      "121.0 megapixels: at most 40", id="bomb"),
@@ -246,6 +246,22 @@ async def test_a_product_has_room_for_twenty(shop: Shop, db: Database) -> None:
     assert (await shop.upload(drawn((20, 20)))).status_code == 201
     answer = await shop.upload(drawn((20, 20)))
     assert (answer.status_code, answer.json()["code"]) == (409, "too-many-pictures")
+
+
+async def test_only_the_seller_sees_what_became_of_pictures_that_are_not_there(shop: Shop, db: Database) -> None:
+    async with db.write() as tx:
+        await tx.execute(
+            """insert into picture (id, product_id, position, state, error, next_try_at)
+               values (gen_random_uuid(), $1, 1, 'failed', 'nobody answered', now())""",
+            shop.product_id,
+        )
+    await shop.upload(drawn((20, 20)))
+    assert [(one["state"], one["error"]) for one in await shop.pictures()] == [
+        ("failed", "nobody answered"),
+        ("ready", None),
+    ]
+    del shop.client.headers["Cookie"]
+    assert [one["state"] for one in await shop.pictures()] == ["ready"]
 
 
 async def test_only_the_products_own_seller_adds_and_takes_away(shop: Shop, db: Database) -> None:

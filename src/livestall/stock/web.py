@@ -146,11 +146,12 @@ async def search_products(
 async def product(db: Database, actor: Actor, product_id: UUID) -> Product:
     async with db.read() as read:
         record = (await catalog.products(read, [product_id])).get(product_id)
-        seen = record is not None and (
-            record.state is ProductState.active or actor.is_operator or record.seller_id in actor.seller_ids
-        )
-        if record is None or not seen:
+        theirs = record is not None and (actor.is_operator or record.seller_id in actor.seller_ids)
+        if record is None or not (theirs or record.state is ProductState.active):
             raise catalog.NoSuchProduct
+        if not theirs:  # pictures under way, and why others failed, are their seller's to see
+            shown = [one for one in record.pictures if one.state == "ready"]
+            record = msgspec.structs.replace(record, pictures=shown)
         return (await products(read, [record]))[0]
 
 

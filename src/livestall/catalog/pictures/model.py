@@ -48,21 +48,22 @@ class BrokenPicture(Invalid):
     zh = "图片已损坏或不完整，请在设备上打开后另存为 JPEG 或 PNG 再试。"
 
 
+class TooWide(Invalid):
+    code = "picture-too-wide"
+    en = "This picture is {pixels} px wide: at most {limit}. Make it smaller; 2,000 px a side is plenty."
+    zh = "图片宽 {pixels} 像素，最多 {limit} 像素。请缩小后再试，边长 2,000 像素已足够清晰。"
+
+
+class TooHigh(Invalid):
+    code = "picture-too-high"
+    en = "This picture is {pixels} px high: at most {limit}. Make it smaller; 2,000 px a side is plenty."
+    zh = "图片高 {pixels} 像素，最多 {limit} 像素。请缩小后再试，边长 2,000 像素已足够清晰。"
+
+
 class TooManyPixels(Invalid):
     code = "too-many-pixels"
-    en = "This picture is too large: {measure}. Make it smaller; 2,000 px a side is plenty."
-    zh = "图片尺寸过大：{measure_zh}。请缩小后再试，边长 2000 像素已足够清晰。"
-
-    def __init__(self, *, width: int, height: int) -> None:
-        size, pixels = max(width, height), width * height
-        if size > SIDE_MAX:
-            en, zh = ("wide", "宽") if width == size else ("high", "高")
-            measure = f"{size:,} px {en}: at most {SIDE_MAX:,}"
-            measure_zh = f"{zh} {size:,} 像素，最多 {SIDE_MAX:,}"
-        else:
-            measure = f"{pixels / 1e6:.1f} megapixels: at most {PIXELS_MAX // 1_000_000}"
-            measure_zh = f"{pixels / 1e4:.0f} 万像素，最多 {PIXELS_MAX // 10_000} 万"
-        super().__init__(measure=measure, measure_zh=measure_zh)
+    en = "This picture has {megapixels} megapixels: at most {limit}. Make it smaller; 2,000 px a side is plenty."
+    zh = "图片有 {megapixels} 百万像素，最多 {limit} 百万像素。请缩小后再试，边长 2,000 像素已足够清晰。"
 
 
 class PictureTooLarge(TooLarge):
@@ -123,3 +124,11 @@ class NoAnswer(Unavailable):
 
 SAID: Mapping[str, type[Refusal]] = {"not-a-picture": NotAPicture, "broken": BrokenPicture}
 """The words of the press that need no details."""
+
+
+def too_large(width: int, height: int) -> Refusal:
+    """What to say of a picture of so many pixels; it breaks one of the limits."""
+    if max(width, height) > SIDE_MAX:
+        kind = TooWide if width >= height else TooHigh
+        return kind(pixels=f"{max(width, height):,}", limit=f"{SIDE_MAX:,}")
+    return TooManyPixels(megapixels=f"{width * height / 1e6:.1f}", limit=PIXELS_MAX // 1_000_000)

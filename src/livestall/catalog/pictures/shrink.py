@@ -21,7 +21,7 @@ from livestall.catalog.pictures.model import (
     PictureTooLarge,
     PressBusy,
     Shrunk,
-    TooManyPixels,
+    too_large,
 )
 
 PRESS = Path(__file__).with_name("press.py")
@@ -44,7 +44,7 @@ class _Head(msgspec.Struct, frozen=True):
 async def shrink(data: bytes) -> Shrunk:
     """Our picture of `data`, of whatever its contents say they are. One takes 0.2 to 2 s of one core.
 
-    Raises NotAPicture, BrokenPicture, TooManyPixels, PictureTooLarge; PressBusy when too many wait already.
+    Raises NotAPicture, BrokenPicture, TooWide, TooHigh, TooManyPixels, PictureTooLarge; PressBusy when too many wait.
     """
     if not data:
         raise NotAPicture
@@ -78,7 +78,7 @@ def _read(answer: bytes) -> Shrunk:
     except msgspec.MsgspecError as error:
         raise BrokenPicture from error
     if head.refused == "too-many-pixels":
-        raise TooManyPixels(width=head.width, height=head.height)
+        raise too_large(head.width, head.height)
     if head.refused:
         raise SAID.get(head.refused, BrokenPicture)
     if len(body) != head.large + head.small:
