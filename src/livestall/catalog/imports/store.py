@@ -212,15 +212,15 @@ async def save_products(
     await tx.execute(
         """insert into product (id, seller_id, handle, title, description, state, options, currency, created_at,
                                 updated_at)
-           select id, $1, handle, title, description, state, options, $2, $3, $3
-             from unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::jsonb[])
+           select id, $1, handle, title, description, state, options::jsonb, $2, $3, $3
+             from unnest($4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
                   as t (id, handle, title, description, state, options)
            on conflict (id) do update
               set title = excluded.title, description = excluded.description, state = excluded.state,
                   options = excluded.options, updated_at = excluded.updated_at""",
         seller_id, currency, now, [one.id for one in products], [one.handle for one in products],
         [one.title for one in products], [one.description for one in products], [one.state for one in products],
-        [one.options for one in products],
+        [msgspec.json.encode(one.options).decode() for one in products],  # a list of lists would be a matrix
     )  # fmt: skip
 
 
