@@ -21,6 +21,7 @@ def upgrade() -> None:
             currency        text not null,
             total           bigint not null check (total > 0),
             creator_amount  bigint not null check (creator_amount between 0 and total),
+            refunded        bigint not null default 0 check (refunded between 0 and total),
             fingerprint     bytea not null,
             address         jsonb,
             attempt         smallint not null default 1,

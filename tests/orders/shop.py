@@ -58,14 +58,23 @@ class Shop:
             user_id, f"{user_id.hex}@example.com",
         )  # fmt: skip
 
+    async def another_seller(self, tx: Tx, seller: UUID) -> None:
+        await tx.execute(
+            """insert into seller (id, name, state, applied_by, created_at)
+               values ($1, 'Another', 'approved', $2, now())""",
+            seller, self.host,
+        )  # fmt: skip
+
     async def product(
         self, units: int, *, amount: int = 1000, per_buyer: int | None = None, show_price: int | None = None,
         seller: UUID | None = None,
     ) -> Article:  # fmt: skip
         """One product with one variant, in the show's tray, `units` on hand."""
         product, variant, listing = ids.new(), ids.new(), ids.new()
-        seller = seller or self.seller
         async with self.db.write() as tx:
+            if seller is not None:
+                await self.another_seller(tx, seller)
+            seller = seller or self.seller
             await add_variant(tx, seller, product, variant, amount)
             await tx.execute(
                 """insert into listing (id, show_id, product_id, seller_id, slot, per_buyer)

@@ -14,7 +14,7 @@ from livestall.base import config, ids
 from livestall.base.db import Database, Tx
 from livestall.base.errors import Refusal, SameIdOtherContents, Unavailable
 from livestall.orders import Counter, Draft, Placed, Settings
-from livestall.orders.actions import place
+from livestall.orders.actions import Ready, place
 
 
 async def everyone(counter: Counter, drafts: Sequence[Draft]) -> list[Placed | BaseException]:
@@ -26,9 +26,9 @@ async def test_who_waits_together_is_decided_together_in_the_order_of_arrival(sh
     tea = await shop.product(30)
     sizes: list[int] = []
 
-    async def counted(tx: Tx, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
+    async def counted(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
         sizes.append(len(drafts))
-        return await place(tx, drafts)
+        return await place(tx, drafts, ready)
 
     counter = Counter(shop.db, batch_max=50, verb=counted)
     answers = await everyone(counter, [draft(tea.line()) for _ in range(120)])
@@ -56,11 +56,11 @@ async def test_a_connection_lost_after_the_commit_answers_with_the_order_that_wa
     tea = await shop.product(5)
     calls = 0
 
-    async def lost_once(tx: Tx, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
+    async def lost_once(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
         nonlocal calls
         calls += 1
         if calls > 1:
-            return await place(tx, drafts)
+            return await place(tx, drafts, ready)
         await shop.place(*drafts)  # committed, and then nobody hears of it
         raise asyncpg.ConnectionDoesNotExistError
 
@@ -100,10 +100,10 @@ async def test_a_claim_that_breaks_the_batch_breaks_only_itself(shop: Shop) -> N
     tea = await shop.product(5)
     bad = draft(tea.line())
 
-    async def fragile(tx: Tx, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
+    async def fragile(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
         if bad in drafts:
             await tx.execute("select 1 / 0")
-        return await place(tx, drafts)
+        return await place(tx, drafts, ready)
 
     counter = Counter(shop.db, verb=fragile)
     answers = await everyone(counter, [draft(tea.line()), bad, draft(tea.line())])

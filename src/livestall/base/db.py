@@ -58,6 +58,10 @@ class Tx(Read):
         last = status.rpartition(" ")[2]
         return int(last) if last.isdigit() else 0
 
+    async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Insert many rows by COPY: half the cost of an INSERT from arrays, on both sides."""
+        await self._connection.copy_records_to_table(table, columns=columns, records=rows)
+
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         await self._connection.executemany(sql, rows)
 

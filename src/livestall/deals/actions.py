@@ -32,8 +32,8 @@ from livestall.deals.model import (
 
 
 async def admit(read: Read, claims: Sequence[Claim]) -> list[Admission | Conflict | NotFound]:
-    """Window, price and limit of each claim; reads only. Call it after the pools are locked, in a new statement: a deal
-    that was ended while the lock was waited for is seen as ended."""
+    """The window of each claim, its price and limit; reads only. Call it after the pools are locked, in a new
+    statement: a deal that was ended while the lock was waited for is seen as ended."""
     if not claims:
         return []
     terms = await store.terms(read, {claim.deal_id for claim in claims})

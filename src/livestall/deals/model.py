@@ -43,12 +43,6 @@ class NoSuchDeal(NotFound):
     zh = "该商品没有此秒杀活动，请刷新后再试。"
 
 
-class OverLimit(Conflict):
-    code = "limit-reached"
-    en = "Each person may buy {limit} of this flash sale."
-    zh = "本次秒杀每人限购 {limit} 件。"
-
-
 class AlreadyRunning(Conflict):
     code = "deal-running"
     en = "This article already has a flash sale. End it first."
@@ -159,7 +153,6 @@ class Claim(msgspec.Struct, frozen=True):
 
     deal_id: UUID
     variant_id: UUID
-    quantity: int
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -181,7 +174,7 @@ class DealChanged(Event, frozen=True, kw_only=True):
 
 
 def admit(claim: Claim, terms: Terms | None, now: datetime) -> Admission | Conflict | NotFound:
-    """May this claim try the pool? Window and limit; how much is left, the pool decides."""
+    """May this claim try the pool? How much is left, and how much this buyer has already, stock decides."""
     if terms is None or terms.variant_id != claim.variant_id:
         return NoSuchDeal()
     state = terms.state_at(now)
@@ -189,6 +182,4 @@ def admit(claim: Claim, terms: Terms | None, now: datetime) -> Admission | Confl
         return DealNotOpen(seconds=int((terms.opens_at - now).total_seconds()) + 1)
     if state is not S.running:
         return DealClosed()
-    if claim.quantity > terms.per_buyer:
-        return OverLimit(limit=terms.per_buyer)
     return Admission(terms.id, terms.listing_id, terms.show_id, terms.price, terms.per_buyer)

@@ -14,8 +14,8 @@ from livestall.orders.model import (
     OrderCancelled,
     OrderMinute,
     OrderPaid,
-    OrderPlaced,
     OrderRefunded,
+    OrdersPlaced,
     OrderState,
     Paid,
     Placed,
@@ -27,6 +27,6 @@ from livestall.orders.store import per_minute
 
 __all__ = [
     "Address", "Counter", "Draft", "NewOrder", "NewOrderLine", "Order", "OrderCancelled", "OrderMinute", "OrderPaid",
-    "OrderPlaced", "OrderRefunded", "OrderState", "Paid", "Placed", "Settings", "cancel", "draft", "expire", "order",
+    "OrderRefunded", "OrderState", "OrdersPlaced", "Paid", "Placed", "Settings", "cancel", "draft", "expire", "order",
     "per_minute", "place", "settle", "views",
 ]  # fmt: skip

@@ -3,7 +3,7 @@ its order rows after the pools are locked; nobody else can hold those yet."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,143 +17,150 @@ from livestall.base.errors import NotFound, Refusal, SameIdOtherContents
 from livestall.orders import model, pricing, store
 from livestall.orders.model import (
     Address,
-    AddressNeeded,
     Draft,
     Order,
     OrderCancelled,
-    OrderExpired,
-    OrderPlaced,
+    OrdersPlaced,
     OrderState,
     Placed,
     Record,
     SavedAddress,
     Settings,
-    TooManyAddresses,
-    WrongState,
 )
+from livestall.orders.model.refusals import AddressNeeded, OrderExpired, TooManyAddresses, WrongState
 
 
-async def place(tx: Tx, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
+class Names:
+    """Who is behind the ids of some orders."""
+
+    def __init__(
+        self, sellers: Mapping[UUID, accounts.Seller], creators: Mapping[UUID, accounts.Creator], market: str
+    ) -> None:
+        self.sellers, self.creators, self.market = sellers, creators, market
+
+    def view(
+        self, record: Record, payment: payments.OrderPayment | None = None, history: Sequence[model.OrderMoment] = ()
+    ) -> Order:
+        seller = self.sellers.get(record.seller_id)
+        creator = self.creators.get(record.creator_id) if record.creator_id else None
+        return model.view(
+            record, seller.name if seller else "", creator.name if creator else "", self.market, payment, history
+        )
+
+
+class Ready:
+    """A batch of drafts, priced before any lock: for each the order it would become, or the refusal."""
+
+    def __init__(self, drafts: Sequence[Draft], prices: pricing.Prices, names: Names) -> None:
+        self.drafts: dict[UUID, Draft] = {}
+        for one in drafts:
+            self.drafts.setdefault(one.order_id, one)  # of a double click, the first
+        self.prices, self.names = prices, names
+        self.records: dict[UUID, Record] = {}
+        self.views: dict[UUID, Order] = {}
+        self.requests: dict[UUID, list[stock.HoldRequest]] = {}
+        self.refusals: dict[UUID, Refusal] = {}
+        self.price()
+
+    def price(self) -> None:
+        """Say of each draft what it would become at the prices of now."""
+        self.records, self.refusals = {}, {}
+        for one in self.drafts.values():
+            try:
+                record = self.records[one.order_id] = pricing.record(one, self.prices)
+            except Refusal as refusal:
+                self.refusals[one.order_id] = refusal
+            else:
+                self.views[one.order_id] = self.names.view(record)
+                self.requests[one.order_id] = pricing.hold_requests([record], self.prices)
+
+
+async def prepare(read: Read, drafts: Sequence[Draft]) -> Ready:
+    """All of `place` that needs no lock, for a batch whose turn has not come: reads and arithmetic."""
+    prices = await pricing.look(read, drafts)
+    creator_ids = {one.creator_id for one in prices.shows.values()}
+    return Ready(drafts, prices, await _names(read, prices.sellers, creator_ids))
+
+
+async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> list[Placed | Refusal]:
     """Decide a batch in the order of arrival; one answer a draft, a refused one spoils no neighbour.
 
     An id that came before gets its order again (`new` False), or SameIdOtherContents. Other refusals: SoldOut,
-    LimitReached, DealClosed, DealNotOpen, NotStocked, SeveralSellers, UnknownShow. The caller commits, then answers.
+    LimitReached, DealClosed, DealNotOpen, NotStocked, SeveralSellers, SellerSuspended, UnknownShow. The caller
+    commits, then answers. `ready`: the same drafts, prepared.
     """
-    firsts: dict[UUID, Draft] = {}
-    for one in drafts:
-        firsts.setdefault(one.order_id, one)
-    wanted = list(firsts.values())
-    prices = await pricing.lock_and_price(tx, wanted)
-    known = await store.fingerprints(tx, firsts)
-    answers: dict[UUID, Record | Refusal] = {}
-    fresh: list[Record] = []
-    for one in wanted:
-        if one.order_id in known:
-            continue
-        try:
-            fresh.append(pricing.record(one, prices))
-        except Refusal as refusal:
-            answers[one.order_id] = refusal
-    won = await _hold(tx, fresh, prices, answers)
+    if ready is None:
+        ready = await prepare(tx, drafts)
+    pools = await pricing.lock(tx, ready.prices)
+    if await pricing.look_again(tx, ready.prices):
+        ready.names.sellers = ready.prices.sellers
+        ready.price()
+    known = await store.fingerprints(tx, ready.drafts)
+    answers: dict[UUID, Placed | Refusal] = {**ready.refusals}
+    won = await _hold(tx, ready, known, pools, answers)
     await _write(tx, won)
-    placed = await _answers(tx, won, [one for one in wanted if one.order_id in known], known)
+    answers |= {one.id: Placed(ready.views[one.id], new=True) for one in won}
+    if known:
+        answers |= await _found(tx, ready, known)
     answered: set[UUID] = set()
     result: list[Placed | Refusal] = []
     for one in drafts:
-        answer = _answer(one, firsts[one.order_id], answers, placed)
-        if one.order_id in answered and isinstance(answer, Placed):
-            answer = Placed(answer.order, new=False)
+        answer = answers[one.order_id]
+        if one.order_id in answered:  # a double click gets the first click's answer
+            if one.fingerprint != ready.drafts[one.order_id].fingerprint:
+                answer = SameIdOtherContents()
+            elif isinstance(answer, Placed):
+                answer = Placed(answer.order, new=False)
         answered.add(one.order_id)
         result.append(answer)
     return result
 
 
 async def _hold(
-    tx: Tx, fresh: Sequence[Record], prices: pricing.Prices, answers: dict[UUID, Record | Refusal]
-) -> list[Record]:
-    requests = pricing.hold_requests(fresh, prices)
-    held = await stock.hold(tx, requests) if requests else []
+    tx: Tx, ready: Ready, known: Mapping[UUID, bytes], pools: Mapping[UUID, stock.Pool],
+    answers: dict[UUID, Placed | Refusal],
+) -> list[Record]:  # fmt: skip
+    """The new orders that got all of their units, in the order of arrival; the others' refusals go to `answers`."""
+    fresh = [order_id for order_id in ready.drafts if order_id in ready.records and order_id not in known]
+    requests = [request for order_id in fresh for request in ready.requests[order_id]]
+    held = await stock.hold(tx, requests, locked=pools) if requests else []
     for request, answer in zip(requests, held, strict=True):
         if isinstance(answer, Refusal):
             answers[request.order_id] = answer
-    return [one for one in fresh if one.id not in answers]
+    return [ready.records[order_id] for order_id in fresh if order_id not in answers]
+
+
+async def _found(tx: Tx, ready: Ready, known: Mapping[UUID, bytes]) -> dict[UUID, Placed | Refusal]:
+    """Answers for ids that came before."""
+    same = [order_id for order_id in known if known[order_id] == ready.drafts[order_id].fingerprint]
+    answers: dict[UUID, Placed | Refusal] = {order_id: SameIdOtherContents() for order_id in known}
+    found = await views(tx, list((await store.orders(tx, same)).values()))
+    return answers | {order.id: Placed(order, new=False) for order in found}
 
 
 async def _write(tx: Tx, won: Sequence[Record]) -> None:
     if not won:
         return
     await store.add(tx, won)
-    await payments.expect(
-        tx,
-        [
-            payments.Expected(
-                order_id=one.id, seller_id=one.seller_id, amount=one.total, currency=one.currency,
-                expires_at=one.expires_at,
-            )
-            for one in won
-        ],
-    )  # fmt: skip
-    await outbox.emit(tx, [OrderPlaced(**model.event_fields(one, one.placed_at)) for one in won])
-
-
-async def _answers(
-    tx: Tx, won: Sequence[Record], again: Sequence[Draft], known: Mapping[UUID, bytes]
-) -> dict[UUID, Placed | Refusal]:
-    answers: dict[UUID, Placed | Refusal] = {
-        one.order_id: SameIdOtherContents() for one in again if known[one.order_id] != one.fingerprint
-    }
-    names = await _names(tx, won) if won else None
+    placed: dict[UUID, list[UUID]] = {}
     for one in won:
-        assert names is not None
-        answers[one.id] = Placed(names.view(one), new=True)
-    same = [one.order_id for one in again if one.order_id not in answers]
-    if same:
-        found = await views(tx, list((await store.orders(tx, same)).values()))
-        answers |= {order.id: Placed(order, new=False) for order in found}
-    return answers
+        placed.setdefault(one.seller_id, []).append(one.id)
+    at = clock.now()
+    await outbox.emit(tx, [OrdersPlaced(subject=seller, order_ids=these, at=at) for seller, these in placed.items()])
 
 
-def _answer(
-    draft: Draft, first: Draft, refused: Mapping[UUID, Record | Refusal], placed: Mapping[UUID, Placed | Refusal]
-) -> Placed | Refusal:
-    """A double click gets the first click's answer."""
-    if draft.fingerprint != first.fingerprint:
-        return SameIdOtherContents()
-    refusal = refused.get(draft.order_id)
-    if isinstance(refusal, Refusal):
-        return refusal
-    return placed[draft.order_id]
-
-
-class Names:
-    """Who is behind the ids of some orders."""
-
-    def __init__(self, sellers: Mapping[UUID, str], creators: Mapping[UUID, str], market: str) -> None:
-        self.sellers, self.creators, self.market = sellers, creators, market
-
-    def view(
-        self, record: Record, payment: payments.OrderPayment | None = None, history: Sequence[model.OrderMoment] = ()
-    ) -> Order:
-        seller = self.sellers.get(record.seller_id, "")
-        creator = self.creators.get(record.creator_id, "") if record.creator_id else ""
-        return model.view(record, seller, creator, self.market, payment, history)
-
-
-async def _names(read: Read, records: Sequence[Record]) -> Names:
-    sellers = await accounts.sellers(read, {one.seller_id for one in records})
-    creator_ids = {one.creator_id for one in records if one.creator_id is not None}
+async def _names(read: Read, sellers: Mapping[UUID, accounts.Seller], creator_ids: Collection[UUID]) -> Names:
     creators = await accounts.creators(read, creator_ids) if creator_ids else {}
     market = await accounts.market(read)
-    return Names(
-        {key: one.name for key, one in sellers.items()}, {key: one.name for key, one in creators.items()}, market.name
-    )
+    return Names(sellers, creators, market.name)
 
 
 async def views(read: Read, records: Sequence[Record]) -> list[Order]:
     """The orders for people, in the same order, with payment, names and history."""
     if not records:
         return []
-    names = await _names(read, records)
+    sellers = await accounts.sellers(read, {one.seller_id for one in records})
+    names = await _names(read, sellers, {one.creator_id for one in records if one.creator_id is not None})
     order_ids = [one.id for one in records]
     paid = await payments.of_orders(read, order_ids)
     history = await store.history(read, order_ids)
@@ -169,6 +176,12 @@ async def expire(tx: Tx, limit: int = 500) -> int:
     due = await store.lock_due(tx, clock.now(), limit)
     await _cancel(tx, due, "expired", None)
     return len(due)
+
+
+async def close_unpaid(tx: Tx, order_ids: Collection[UUID]) -> None:
+    """The money of these orders can come no more: those still waiting for it are cancelled."""
+    found = await store.lock(tx, order_ids)
+    await _cancel(tx, [one for one in found.values() if one.state is OrderState.placed], "expired", None)
 
 
 async def cancel(tx: Tx, actor: Actor, order_id: UUID) -> Order:
@@ -196,7 +209,8 @@ async def _cancel(tx: Tx, locked: Sequence[Record], reason: model.CancelReason, 
 
 
 async def start_paying(tx: Tx, actor: Actor, order_id: UUID) -> Record:
-    """The buyer is about to pay: the first time, the wait becomes longer once, and the expiry will wait for notices.
+    """The buyer is about to pay: the first time, the wait becomes longer once, the expiry will wait for notices, and
+    the money is expected. (Not before: most of a rush never pays, and its orders should cost little.)
 
     Raises NotFound, AddressNeeded, WrongState, OrderExpired.
     """
@@ -212,7 +226,11 @@ async def start_paying(tx: Tx, actor: Actor, order_id: UUID) -> Record:
         expires_at = record.expires_at + timedelta(seconds=settings.pay_extension_seconds)
         release_at = expires_at + timedelta(seconds=settings.notice_grace_seconds)
         await store.start_paying(tx, order_id, now, expires_at, release_at)
-        await payments.extend(tx, [payments.Extension(order_id, expires_at)])
+        expected = payments.Expected(
+            order_id=order_id, seller_id=record.seller_id, amount=record.total, currency=record.currency,
+            expires_at=expires_at,
+        )  # fmt: skip
+        await payments.expect(tx, [expected])
     return record
 
 

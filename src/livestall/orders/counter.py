@@ -1,8 +1,9 @@
 """The counter: where claims wait for the commit before theirs and are then decided together.
 
-A lane is one connection with one batch in flight. Claims that arrive meanwhile are the next batch, in the order of
-arrival; a lone buyer is a batch of one and never waits. A pool always maps to the same lane of a process, but nothing
-depends on that: rows are locked, so any number of lanes and processes may sell from one pool.
+A lane is one connection that decides one batch at a time. Claims that arrive meanwhile are the next batch, in the order
+of arrival, which is read and priced while the one before it is decided; a lone buyer is a batch of one and never waits.
+A pool always maps to the same lane of a process, but nothing depends on that: rows are locked, so any number of lanes
+and processes may sell from one pool.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -28,7 +29,7 @@ RETRIES = 5
 PAUSE_SECONDS = (0.02, 0.05, 0.1, 0.25, 0.5)
 LOCK_SECONDS = 10
 
-Verb = Callable[[Tx, Sequence[Draft]], Awaitable[list[Placed | Refusal]]]
+Verb = Callable[[Tx, Sequence[Draft], actions.Ready | None], Awaitable[list[Placed | Refusal]]]
 Waiting = tuple[Draft, "asyncio.Future[Placed]"]
 
 NOT_COMMITTED = (*AGAIN, asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError)
@@ -86,23 +87,42 @@ class _Lane:
         await self._hang_up()
 
     async def _run(self) -> None:
-        while True:
-            if not self._waiting:
-                self._arrived.clear()
-                await self._arrived.wait()
-            await asyncio.sleep(0)  # everything that is ready in this turn of the loop belongs to the batch
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
-            try:
-                await self._decide(batch)
-            except BaseException:
-                for _, future in batch:
-                    _answer(future, Unavailable())
-                raise
+        deciding: asyncio.Task[None] | None = None
+        try:
+            while True:
+                if not self._waiting:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                await asyncio.sleep(0)  # everything that is ready in this turn of the loop belongs to the batch
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
+                with _answered(batch):
+                    ready = await self._prepare([draft for draft, _ in batch])
+                    if deciding is not None:
+                        await deciding
+                deciding = asyncio.create_task(self._turn(batch, ready), name="orders.batch")
+        finally:
+            if deciding is not None:
+                deciding.cancel()
+                with suppress(asyncio.CancelledError):
+                    await deciding
 
-    async def _decide(self, batch: Sequence[Waiting]) -> None:
+    async def _prepare(self, drafts: Sequence[Draft]) -> actions.Ready | None:
+        """What can be done for the batch before its turn; None if that fails, then its turn shows what is wrong."""
+        try:
+            async with self._db.read() as read:
+                return await actions.prepare(read, drafts)
+        except Exception as error:
+            log.info("a batch could not be prepared", error=repr(error))
+            return None
+
+    async def _turn(self, batch: Sequence[Waiting], ready: actions.Ready | None) -> None:
+        with _answered(batch):
+            await self._decide(batch, ready)
+
+    async def _decide(self, batch: Sequence[Waiting], ready: actions.Ready | None = None) -> None:
         """Answer every claim of the batch exactly once, whatever happens."""
         try:
-            answers = await self._place([draft for draft, _ in batch])
+            answers = await self._place([draft for draft, _ in batch], ready)
         except Unavailable as away:
             for _, future in batch:
                 _answer(future, away)
@@ -118,15 +138,15 @@ class _Lane:
             for (_, future), answer in zip(batch, answers, strict=True):
                 _answer(future, answer)
 
-    async def _place(self, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
+    async def _place(self, drafts: Sequence[Draft], ready: actions.Ready | None) -> list[Placed | Refusal]:
         """Decide and commit, again after a lost connection: the clients' ids make a repeat harmless."""
         deadline = time.monotonic() + config.of(Settings).answer_seconds_max
         tries = 0
         while True:
             try:
-                return await self._try(drafts)
+                return await self._try(drafts, ready)
             except NOT_COMMITTED:
-                tries += 1
+                tries, ready = tries + 1, None  # an order number drawn twice is drawn anew
                 if tries >= RETRIES:
                     raise
             except (*LOST, TimeoutError) as error:
@@ -136,18 +156,29 @@ class _Lane:
                 await asyncio.sleep(PAUSE_SECONDS[min(tries, len(PAUSE_SECONDS) - 1)])
                 tries += 1
 
-    async def _try(self, drafts: Sequence[Draft]) -> list[Placed | Refusal]:
+    async def _try(self, drafts: Sequence[Draft], ready: actions.Ready | None) -> list[Placed | Refusal]:
         connection = self._connection
         if connection is None or connection.is_closed():
             connection = self._connection = await self._db.connect()
             await connection.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
         async with connection.transaction():
-            return await self._verb(Tx(connection), drafts)
+            return await self._verb(Tx(connection), drafts, ready)
 
     async def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             connection.terminate()
+
+
+@contextmanager
+def _answered(batch: Sequence[Waiting]) -> Generator[None]:
+    """Whatever stops the lane, nobody of the batch waits for ever."""
+    try:
+        yield
+    except BaseException:
+        for _, future in batch:
+            _answer(future, Unavailable())
+        raise
 
 
 def _answer(future: asyncio.Future[Placed], answer: Placed | Exception) -> None:

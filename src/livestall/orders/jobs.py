@@ -9,7 +9,7 @@ from livestall.base.db import Database, Tx
 from livestall.base.jobs import Sweep
 from livestall.base.outbox import Delivered, Listener
 from livestall.orders import actions, settlement
-from livestall.orders.model import Paid
+from livestall.orders.model import GivenBack, Paid
 
 BATCH = 500
 
@@ -30,21 +30,29 @@ async def on_authorised(tx: Tx, batch: Sequence[Delivered]) -> None:
 
 
 async def on_refunded(tx: Tx, batch: Sequence[Delivered]) -> None:
-    whole = {
-        one.event.subject for one in batch if isinstance(one.event, payments.PaymentRefunded) and one.event.whole
-    }  # fmt: skip
-    if whole:
-        await settlement.refunded(tx, whole)
+    await settlement.refunded(
+        tx,
+        [
+            GivenBack(one.event.subject, one.event.refund_id, one.event.amount.amount)
+            for one in batch
+            if isinstance(one.event, payments.PaymentRefunded)
+        ],
+    )
 
 
 async def on_failed(tx: Tx, batch: Sequence[Delivered]) -> None:
-    refused = {
-        one.event.subject
-        for one in batch
-        if isinstance(one.event, payments.PaymentFailed) and one.event.reason == "capture-refused"
-    }
-    if refused:
-        await settlement.capture_refused(tx, refused)
+    """Money that was set aside will not come; or nobody paid in time, which the orders' own clock has mostly seen."""
+    failed = [one.event for one in batch if isinstance(one.event, payments.PaymentFailed)]
+    await settlement.payment_failed(tx, {one.subject for one in failed if one.reason != "expired"})
+    await actions.close_unpaid(tx, {one.subject for one in failed})
+
+
+async def on_surplus(tx: Tx, batch: Sequence[Delivered]) -> None:
+    await settlement.note(tx, [(one.event.subject, "surplus-goes-back") for one in batch])
+
+
+async def on_refund_failed(tx: Tx, batch: Sequence[Delivered]) -> None:
+    await settlement.note(tx, [(one.event.subject, "refund-failed") for one in batch])
 
 
 LISTENERS = [
@@ -54,6 +62,8 @@ LISTENERS = [
             payments.PaymentAuthorised: on_authorised,
             payments.PaymentRefunded: on_refunded,
             payments.PaymentFailed: on_failed,
+            payments.PaymentSurplus: on_surplus,
+            payments.PaymentRefundFailed: on_refund_failed,
         },
     )
 ]

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 from uuid import UUID
 
-from livestall import catalog, deals, rooms, stock
+from livestall import accounts, catalog, deals, rooms, stock
 from livestall.base import clock
-from livestall.base.db import Tx
+from livestall.base.db import Read, Tx
 from livestall.base.errors import Refusal
 from livestall.base.money import Money
 from livestall.orders import model
-from livestall.orders.model import Draft, Line, NewOrderLine, OrderState, Record, SeveralSellers, UnknownShow
+from livestall.orders.model import Draft, Line, NewOrderLine, OrderState, Record
+from livestall.orders.model.refusals import SellerSuspended, SeveralSellers, UnknownShow
 
 
 class Prices:
-    """What the drafts of a batch cost now: read once a batch, inside its transaction, so never stale."""
+    """What the drafts of a batch cost: looked at before the locks, and again under them, so never stale."""
 
-    def __init__(self, listings: Mapping[UUID, rooms.Listing], shows: Mapping[UUID, rooms.ShowRecord]) -> None:
-        self.listings = listings
-        self.shows = shows
+    def __init__(
+        self,
+        listings: Mapping[UUID, rooms.Listing],
+        shows: Mapping[UUID, rooms.ShowRecord],
+        variant_ids: Sequence[UUID],
+        claims: Sequence[tuple[UUID, UUID]],
+    ) -> None:
+        self.listings, self.shows = listings, shows
+        self.variant_ids, self.claims = variant_ids, claims
+        self.pool_ids: Set[UUID] = frozenset()
         self.offers: Mapping[UUID, catalog.Offer] = {}
-        self.admissions: dict[tuple[UUID, UUID, int], deals.Admission | Refusal] = {}
+        self.sellers: Mapping[UUID, accounts.Seller] = {}
+        self.admissions: dict[tuple[UUID, UUID], deals.Admission | Refusal] = {}
         self._known: dict[tuple[UUID | None, NewOrderLine], tuple[Line, str, UUID]] = {}
+
+    def forget(self) -> None:
+        self._known = {}
 
     def line(self, draft: Draft, wanted: NewOrderLine) -> tuple[Line, str, UUID]:
         """The line as it would be sold, its currency and its seller. Raises the refusal that stands against it."""
@@ -37,9 +49,14 @@ class Prices:
         offer = self.offers.get(wanted.variant_id)
         if offer is None:
             raise stock.NotStocked
+        seller = self.sellers.get(offer.seller_id)
+        if seller is None:
+            raise stock.NotStocked
+        if seller.state is not accounts.SellerState.approved:
+            raise SellerSuspended(seller=seller.name)
         listing_id, price = wanted.listing_id, offer.price
         if wanted.deal_id is not None:
-            admission = self.admissions[wanted.deal_id, wanted.variant_id, wanted.quantity]
+            admission = self.admissions[wanted.deal_id, wanted.variant_id]
             if isinstance(admission, Refusal):
                 raise admission
             if draft.show_id not in {None, admission.show_id}:
@@ -68,27 +85,43 @@ class Prices:
     def limit(self, line: Line) -> tuple[UUID | None, int | None]:
         """What the units count for, and how many a person may have."""
         if line.deal_id is not None:
-            admission = self.admissions[line.deal_id, line.variant_id, line.quantity]
+            admission = self.admissions[line.deal_id, line.variant_id]
             assert isinstance(admission, deals.Admission)
             return line.deal_id, admission.per_buyer
         listing = None if line.listing_id is None else self.listings.get(line.listing_id)
         return (listing.id, listing.per_buyer) if listing is not None and listing.per_buyer else (None, None)
 
 
-async def lock_and_price(tx: Tx, drafts: Sequence[Draft]) -> Prices:
+async def look(read: Read, drafts: Sequence[Draft]) -> Prices:
+    """What the drafts cost, as far as can be seen without locks; `look_again` under them says if that still holds."""
     lines = [line for one in drafts for line in one.lines]
     listing_ids = {line.listing_id for line in lines if line.listing_id is not None and line.deal_id is None}
-    listings = await rooms.listing(tx, list(listing_ids)) if listing_ids else {}
+    listings = await rooms.listing(read, list(listing_ids)) if listing_ids else {}
     show_ids = {one.show_id for one in drafts if one.show_id} | {listing.show_id for listing in listings.values()}
-    prices = Prices(listings, await rooms.shows(tx, list(show_ids)) if show_ids else {})
-    limited = {one.id for one in listings.values() if one.per_buyer}
-    await stock.lock(tx, {line.pool_id for line in lines}, limited)
-    prices.offers = await catalog.offers(tx, list({line.variant_id for line in lines}))
-    claims = {(line.deal_id, line.variant_id, line.quantity) for line in lines if line.deal_id is not None}
-    ordered = list(claims)
-    admitted = await deals.admit(tx, [deals.Claim(*claim) for claim in ordered])
-    prices.admissions = dict(zip(ordered, admitted, strict=True))
+    shows = await rooms.shows(read, list(show_ids)) if show_ids else {}
+    claims = {(line.deal_id, line.variant_id) for line in lines if line.deal_id is not None}
+    prices = Prices(listings, shows, list({line.variant_id for line in lines}), list(claims))
+    prices.pool_ids = {line.pool_id for line in lines}
+    await look_again(read, prices)
     return prices
+
+
+async def look_again(read: Read, prices: Prices) -> bool:
+    """Read once more what may have changed; True if anything did, and the drafts have to be priced again."""
+    before = prices.offers, prices.sellers, prices.admissions
+    prices.offers = await catalog.offers(read, prices.variant_ids)
+    prices.sellers = await accounts.sellers(read, {one.seller_id for one in prices.offers.values()})
+    admitted = await deals.admit(read, [deals.Claim(*claim) for claim in prices.claims])
+    prices.admissions = dict(zip(prices.claims, admitted, strict=True))
+    changed = before != (prices.offers, prices.sellers, prices.admissions)
+    if changed:
+        prices.forget()
+    return changed
+
+
+async def lock(tx: Tx, prices: Prices) -> dict[UUID, stock.Pool]:
+    """Lock the pools of the drafts; what is read after this stays true until the end of `tx`."""
+    return await stock.lock(tx, prices.pool_ids, {one.id for one in prices.listings.values() if one.per_buyer})
 
 
 def record(draft: Draft, prices: Prices) -> Record:
@@ -106,9 +139,9 @@ def record(draft: Draft, prices: Prices) -> Record:
     return Record(
         id=draft.order_id, number=model.number(now), seller_id=seller_id, buyer_id=draft.buyer_id,
         show_id=draft.show_id, creator_id=creator_id, state=OrderState.placed, currency=currency, total=total,
-        creator_amount=model.creator_share(total, creator_id), fingerprint=draft.fingerprint, address=draft.address,
-        attempt=1, placed_at=now, expires_at=expires_at, release_at=expires_at, pay_started_at=None, paid_at=None,
-        cancelled_at=None, cancel_reason=None, lines=lines,
+        creator_amount=model.creator_share(total, creator_id), refunded=0, fingerprint=draft.fingerprint,
+        address=draft.address, attempt=1, placed_at=now, expires_at=expires_at, release_at=expires_at, pay_started_at=None,
+        paid_at=None, cancelled_at=None, cancel_reason=None, lines=lines,
     )  # fmt: skip
 
 
@@ -132,7 +165,9 @@ async def reprice(tx: Tx, records: Sequence[Record]) -> tuple[Prices, list[Recor
         )
         for one in records
     }  # fmt: skip
-    prices = await lock_and_price(tx, list(drafts.values()))
+    prices = await look(tx, list(drafts.values()))
+    await lock(tx, prices)
+    await look_again(tx, prices)
     same: list[Record] = []
     for one in records:
         try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
+import msgspec
+
 from livestall import ledger, payments, stock
 from livestall.base import clock, outbox
 from livestall.base.db import Tx
 from livestall.ledger import Account, Owner, Purpose, Transfer
 from livestall.orders import model, pricing, store
-from livestall.orders.model import OrderCancelled, OrderPaid, OrderRefunded, OrderState, Paid, Record
+from livestall.orders.model import GivenBack, OrderCancelled, OrderPaid, OrderRefunded, OrderState, Paid, Record
 
 S = OrderState
 
@@ -81,40 +83,70 @@ def _split(record: Record, attempt: str) -> list[Transfer]:
 
 
 def _reversal(record: Record) -> list[Transfer]:
-    """The split taken back, the last step first."""
+    """The split taken back as a whole, the last step first."""
     return [
         Transfer(
             debit=one.credit, credit=one.debit, amount=one.amount, currency=one.currency,
-            kind=one.kind.replace("sale.", "refund."), reference=one.reference,
+            kind=one.kind.replace("sale.", "undo."), reference=one.reference,
         )
         for one in reversed(_split(record, f"#{record.attempt}"))
     ]  # fmt: skip
 
 
-async def refunded(tx: Tx, order_ids: Collection[UUID]) -> None:
-    """The whole payment went back: the order is refunded, its units are on sale again, the split is reversed."""
-    found = [one for one in (await store.lock(tx, order_ids)).values() if one.state is S.paid]
-    if not found:
-        return
+def _refund(record: Record, refund: GivenBack) -> list[Transfer]:
+    """A part of the split taken back, booked under the refund's own id. The creator gives back in proportion, to the
+    minor unit: after the last part everything is taken back."""
+    before, after = (model.part_of(record, amount) for amount in (record.refunded, record.refunded + refund.amount))
+    parts = {"sale.seller": refund.amount, "sale.creator": after - before}
+    return [
+        Transfer(
+            debit=one.credit, credit=one.debit, amount=parts[one.kind], currency=one.currency,
+            kind=one.kind.replace("sale.", "refund."), reference=refund.refund_id,
+        )
+        for one in reversed(_split(record, "#1"))
+        if parts[one.kind]
+    ]  # fmt: skip
+
+
+async def refunded(tx: Tx, refunds: Sequence[GivenBack]) -> None:
+    """Money went back: the split is reversed by as much. Once all of it is back, the order is refunded and its units
+    are on sale again."""
+    found = await store.lock(tx, {one.order_id for one in refunds})
     now = clock.now()
-    ids = [one.id for one in found]
+    transfers: list[Transfer] = []
+    whole: list[Record] = []
+    for one in refunds:
+        record = found.get(one.order_id)
+        if record is None or record.state is not S.paid:  # surplus money of an order that it never paid
+            continue
+        transfers += _refund(record, one)
+        record = found[record.id] = msgspec.structs.replace(record, refunded=record.refunded + one.amount)
+        await store.add_refunded(tx, {record.id: one.amount})
+        if record.refunded == record.total:
+            whole.append(record)
+        else:
+            await store.note(tx, [(record.id, "refunded-part")], now)
+    ids = [one.id for one in whole]
     await store.move(tx, ids, S.paid, S.refunded, reason="refunded", at=now)
     await stock.put_back(tx, ids)
-    await outbox.emit(tx, [OrderRefunded(**model.event_fields(one, now)) for one in found])
-    await ledger.post(tx, [transfer for one in found for transfer in _reversal(one)])
+    await outbox.emit(tx, [OrderRefunded(**model.event_fields(one, now)) for one in whole])
+    await ledger.post(tx, transfers)
 
 
-async def capture_refused(tx: Tx, order_ids: Collection[UUID]) -> None:
-    """The provider would not hand over what it had set aside: the sale is undone."""
+async def payment_failed(tx: Tx, order_ids: Collection[UUID]) -> None:
+    """The provider would not hand over what it had set aside, or let it lapse: the sale is undone."""
     found = [one for one in (await store.lock(tx, order_ids)).values() if one.state is S.paid]
     if not found:
         return
     now = clock.now()
     ids = [one.id for one in found]
-    await store.move(
-        tx, ids, S.paid, S.cancelled, reason="payment-failed", at=now, cancel_reason="payment-failed"
-    )  # fmt: skip
+    await store.move(tx, ids, S.paid, S.cancelled, reason="payment-failed", at=now, cancel_reason="payment-failed")
     await stock.put_back(tx, ids)
     events = [OrderCancelled(**model.event_fields(one, now), reason="payment-failed") for one in found]
     await outbox.emit(tx, events)
     await ledger.post(tx, [transfer for one in found for transfer in _reversal(one)])
+
+
+async def note(tx: Tx, notes: Sequence[tuple[UUID, str]]) -> None:
+    """Write into the orders' histories what the buyer and the seller should know, but that moves nothing."""
+    await store.note(tx, notes, clock.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,8 +24,9 @@ from livestall.orders.model import (
 LOCK = "for no key update"
 """How orders are locked before anything is decided about them; the race tests' twins switch it off."""
 
-_ORDER = """id, number, seller_id, buyer_id, show_id, creator_id, state, currency, total, creator_amount, fingerprint,
-            address, attempt, placed_at, expires_at, release_at, pay_started_at, paid_at, cancelled_at, cancel_reason"""
+_ORDER = """id, number, seller_id, buyer_id, show_id, creator_id, state, currency, total, creator_amount, refunded,
+            fingerprint, address, attempt, placed_at, expires_at, release_at, pay_started_at, paid_at,
+            cancelled_at, cancel_reason"""
 _LINE = """order_id, variant_id, product_id, listing_id, deal_id, quantity, unit_price, title, variant_title,
            picture_url"""
 _ADDRESS = "id, recipient, phone, region, city, line1, line2, postcode, country, is_default"
@@ -52,33 +53,30 @@ async def _with_lines(read: Read, rows: Sequence[Row]) -> list[Record]:
     return [_record(row, lines[row["id"]]) for row in rows]
 
 
+_NEW_ORDER = ("id", "number", "seller_id", "buyer_id", "show_id", "creator_id", "currency", "total", "creator_amount",
+              "fingerprint", "address", "placed_at", "expires_at", "release_at")  # fmt: skip
+_NEW_LINE = ("order_id", "line_no", "seller_id", "variant_id", "product_id", "listing_id", "deal_id", "quantity",
+             "unit_price", "title", "variant_title", "picture_url")  # fmt: skip
+
+
 async def add(tx: Tx, records: Sequence[Record]) -> None:
-    """Insert orders with their lines, in one statement."""
-    numbered = [(one, number, line) for one in records for number, line in enumerate(one.lines, 1)]
-    await tx.execute(
-        """with new_lines as (
-               insert into order_line (order_id, line_no, seller_id, variant_id, product_id, listing_id, deal_id,
-                                       quantity, unit_price, title, variant_title, picture_url)
-               select * from unnest($14::uuid[], $15::smallint[], $16::uuid[], $17::uuid[], $18::uuid[], $19::uuid[],
-                                    $20::uuid[], $21::int[], $22::bigint[], $23::text[], $24::text[], $25::text[]))
-           insert into orders (id, number, seller_id, buyer_id, show_id, creator_id, currency, total, creator_amount,
-                               fingerprint, address, placed_at, expires_at, release_at)
-           select *, expires_at from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[],
-                                $7::text[], $8::bigint[], $9::bigint[], $10::bytea[], $11::jsonb[], $12::timestamptz[],
-                                $13::timestamptz[])
-             as o(id, number, seller_id, buyer_id, show_id, creator_id, currency, total, creator_amount, fingerprint,
-                  address, placed_at, expires_at)""",
-        [one.id for one in records], [one.number for one in records], [one.seller_id for one in records],
-        [one.buyer_id for one in records], [one.show_id for one in records], [one.creator_id for one in records],
-        [one.currency for one in records], [one.total for one in records],
-        [one.creator_amount for one in records], [one.fingerprint for one in records],
-        [one.address for one in records], [one.placed_at for one in records], [one.expires_at for one in records],
-        [one.id for one, _, _ in numbered], [number for _, number, _ in numbered],
-        [one.seller_id for one, _, _ in numbered], [line.variant_id for _, _, line in numbered],
-        [line.product_id for _, _, line in numbered], [line.listing_id for _, _, line in numbered],
-        [line.deal_id for _, _, line in numbered], [line.quantity for _, _, line in numbered],
-        [line.unit_price for _, _, line in numbered], [line.title for _, _, line in numbered],
-        [line.variant_title for _, _, line in numbered], [line.picture_url for _, _, line in numbered],
+    """Insert orders with their lines."""
+    await tx.copy(
+        "orders", _NEW_ORDER,
+        [
+            (one.id, one.number, one.seller_id, one.buyer_id, one.show_id, one.creator_id, one.currency, one.total,
+             one.creator_amount, one.fingerprint, one.address, one.placed_at, one.expires_at, one.expires_at)
+            for one in records
+        ],
+    )  # fmt: skip
+    await tx.copy(
+        "order_line", _NEW_LINE,
+        [
+            (one.id, number, one.seller_id, line.variant_id, line.product_id, line.listing_id, line.deal_id,
+             line.quantity, line.unit_price, line.title, line.variant_title, line.picture_url)
+            for one in records
+            for number, line in enumerate(one.lines, 1)
+        ],
     )  # fmt: skip
 
 
@@ -130,6 +128,25 @@ async def move(
     return {row["order_id"] for row in rows}
 
 
+async def note(tx: Tx, notes: Collection[tuple[UUID, str]], at: datetime) -> None:
+    """Write what happened to orders that it did not move: (order, what). Unknown orders are passed over."""
+    await tx.execute(
+        """insert into order_move (order_id, from_state, to_state, reason, at)
+           select o.id, o.state, o.state, n.what, $3
+             from unnest($1::uuid[], $2::text[]) with ordinality as n(id, what, i)
+             join orders o using (id) order by i""",
+        [order_id for order_id, _ in notes], [what for _, what in notes], at,
+    )  # fmt: skip
+
+
+async def add_refunded(tx: Tx, amounts: Mapping[UUID, int]) -> None:
+    await tx.execute(
+        """update orders o set refunded = o.refunded + r.amount
+             from unnest($1::uuid[], $2::bigint[]) as r(id, amount) where o.id = r.id""",
+        list(amounts), list(amounts.values()),
+    )  # fmt: skip
+
+
 async def next_attempt(tx: Tx, order_ids: Collection[UUID]) -> None:
     await tx.execute("update orders set attempt = attempt + 1 where id = any($1)", list(order_ids))
 
@@ -148,11 +165,14 @@ async def set_address(tx: Tx, order_id: UUID, address: Address) -> None:
 
 async def history(read: Read, order_ids: Collection[UUID]) -> dict[UUID, list[OrderMoment]]:
     rows = await read.fetch(
-        "select order_id, at, to_state, reason from order_move where order_id = any($1) order by id", list(order_ids)
+        "select order_id, at, from_state, to_state, reason from order_move where order_id = any($1) order by id",
+        list(order_ids),
     )
     found: dict[UUID, list[OrderMoment]] = {}
     for row in rows:
-        what = row["to_state"] if row["reason"] == row["to_state"] else f"{row['to_state']}:{row['reason']}"
+        what = f"{row['to_state']}:{row['reason']}"
+        if row["reason"] == row["to_state"] or row["from_state"] == row["to_state"]:
+            what = row["reason"]
         found.setdefault(row["order_id"], []).append(OrderMoment(row["at"], what))
     return found
 

@@ -1,20 +1,17 @@
 """Payments: money expected for an order, set aside, taken, let go or given back, at a provider. The door.
-
-expect (with the order) → start (the buyer's page) → PaymentAuthorised → request_capture → PaymentCaptured
-                                                                       → request_void    → PaymentVoided
-request_refund → PaymentRefunded. Not paid in time: PaymentFailed.
-"""
+expect → start (the buyer's page) → PaymentAuthorised → request_capture → PaymentCaptured
+                                                      → request_void → PaymentVoided
+request_refund → PaymentRefunded. Not paid in time: PaymentFailed."""
 
 from livestall.payments.actions import (
     expect,
     extend,
-    record_notice,
     request_capture,
     request_refund,
     request_void,
     start,
 )
-from livestall.payments.backends import ProviderAway, ProviderRefused, plug
+from livestall.payments.backends import ProviderAway, plug
 from livestall.payments.model import (
     AlreadyPaid,
     Expected,
@@ -23,12 +20,10 @@ from livestall.payments.model import (
     NotPayable,
     OrderPayment,
     PaymentAuthorised,
-    PaymentCaptured,
     PaymentFailed,
     PaymentRefunded,
     PaymentRefundFailed,
     PaymentSurplus,
-    PaymentVoided,
     PayPage,
     Refund,
     RefundTooLarge,
@@ -38,8 +33,8 @@ from livestall.payments.model import (
 from livestall.payments.store import of_orders
 
 __all__ = [
-    "AlreadyPaid", "Expected", "Extension", "NoPayment", "NotPayable", "OrderPayment", "PayPage", "PaymentAuthorised",
-    "PaymentCaptured", "PaymentFailed", "PaymentRefundFailed", "PaymentRefunded", "PaymentSurplus", "PaymentVoided",
-    "ProviderAway", "ProviderRefused", "Refund", "RefundTooLarge", "Settings", "State", "expect", "extend",
-    "of_orders", "plug", "record_notice", "request_capture", "request_refund", "request_void", "start",
+    "AlreadyPaid", "Expected", "Extension", "NoPayment", "NotPayable", "OrderPayment", "PayPage",
+    "PaymentAuthorised", "PaymentFailed", "PaymentRefundFailed", "PaymentRefunded", "PaymentSurplus",
+    "ProviderAway", "Refund", "RefundTooLarge", "Settings", "State", "expect", "extend", "of_orders", "plug",
+    "request_capture", "request_refund", "request_void", "start",
 ]  # fmt: skip

@@ -87,15 +87,18 @@ async def lock(tx: Tx, pool_ids: Collection[UUID], limits: Collection[UUID] = ()
     return await store.lock_pools(tx, pool_ids)
 
 
-async def hold(tx: Tx, requests: Sequence[HoldRequest]) -> list[bool | Refusal]:
+async def hold(
+    tx: Tx, requests: Sequence[HoldRequest], locked: Mapping[UUID, Pool] | None = None
+) -> list[bool | Refusal]:
     """Set units aside, first come, first served; requests of one order stand side by side and are granted together.
 
-    Returns one answer a request: True, or SoldOut, LimitReached, NotStocked. Locks the pools if the caller has not.
+    Returns one answer a request: True, or SoldOut, LimitReached, NotStocked. `locked` are all the pools, as `lock`
+    returned them in this transaction; without it they are locked here.
     """
     for request in requests:
         if not 1 <= request.quantity <= QUANTITY_MAX:
             raise Invalid(reason=f"a quantity is 1 to {QUANTITY_MAX}")
-    pools = await store.lock_pools(tx, {one.pool_id for one in requests})
+    pools = await store.lock_pools(tx, {one.pool_id for one in requests}) if locked is None else locked
     limited = {(one.counts_for, one.holder_id) for one in requests if one.counts_for is not None}
     taken = await store.taken(tx, limited) if limited else {}
     answers = decide(requests, pools, taken)

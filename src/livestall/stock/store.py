@@ -90,16 +90,16 @@ async def change(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], deltas: Map
 
 
 async def add_holds(tx: Tx, requests: Sequence[HoldRequest], pools: Mapping[UUID, Pool]) -> None:
-    found = [pools[one.pool_id] for one in requests]
-    await tx.execute(
-        """insert into stock_hold (order_id, line_no, attempt, seller_id, pool_id, variant_id, holder_id, counts_for,
-                                   quantity)
-           select * from unnest($1::uuid[], $2::smallint[], $3::smallint[], $4::uuid[], $5::uuid[], $6::uuid[],
-                                $7::uuid[], $8::uuid[], $9::int[])""",
-        [one.order_id for one in requests], [one.line_no for one in requests], [one.attempt for one in requests],
-        [pool.seller_id for pool in found], [one.pool_id for one in requests], [pool.variant_id for pool in found],
-        [one.holder_id for one in requests], [one.counts_for for one in requests],
-        [one.quantity for one in requests],
+    found = [(one, pools[one.pool_id]) for one in requests]
+    await tx.copy(
+        "stock_hold",
+        ("order_id", "line_no", "attempt", "seller_id", "pool_id", "variant_id", "holder_id", "counts_for",
+         "quantity"),
+        [
+            (one.order_id, one.line_no, one.attempt, pool.seller_id, one.pool_id, pool.variant_id, one.holder_id,
+             one.counts_for, one.quantity)
+            for one, pool in found
+        ],
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from livestall.base import config
-from livestall.base.errors import Conflict, Invalid, NotFound
+from livestall.base.errors import Invalid
 from livestall.base.money import AMOUNT_MAX, Money, basis_points
 from livestall.base.outbox import Event
 from livestall.payments import OrderPayment
@@ -44,42 +44,6 @@ class Settings(config.Section, frozen=True, kw_only=True):
     answer_seconds_max: Annotated[
         int, Meta(ge=1, le=60, description="an order is tried again so long while the database is away")
     ] = 15
-
-
-class SeveralSellers(Invalid):
-    code = "several-sellers"
-    en = "One order buys from one seller. Send one order for each seller."
-    zh = "一个订单只能包含同一商家的商品，请按商家分别下单。"
-
-
-class UnknownShow(NotFound):
-    code = "no-such-show"
-    en = "This product is not offered in this show. Reload and choose again."
-    zh = "该商品不在本场直播中，请刷新后重新选择。"
-
-
-class WrongState(Conflict):
-    code = "wrong-order-state"
-    en = "The order is {state}: this cannot be done with it any more."
-    zh = "订单状态为 {state}，无法执行此操作。"
-
-
-class OrderExpired(Conflict):
-    code = "order-expired"
-    en = "The time to pay this order is over. Order again if there is still stock."
-    zh = "订单支付时间已过，若仍有库存请重新下单。"
-
-
-class AddressNeeded(Conflict):
-    code = "address-needed"
-    en = "Give a delivery address before you pay."
-    zh = "请先填写收货地址再付款。"
-
-
-class TooManyAddresses(Conflict):
-    code = "too-many-addresses"
-    en = "Your address book is full. Delete an address first."
-    zh = "地址簿已满，请先删除一个地址。"
 
 
 class OrderState(StrEnum):
@@ -211,6 +175,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     total: int
     creator_amount: int
+    refunded: int
     fingerprint: bytes
     address: Address | None
     attempt: int
@@ -299,6 +264,14 @@ class Paid(msgspec.Struct, frozen=True):
     amount: Money
 
 
+class GivenBack(msgspec.Struct, frozen=True):
+    """`amount` minor units of an order went back to its buyer, by one refund."""
+
+    order_id: UUID
+    refund_id: UUID
+    amount: int
+
+
 class OrderMinute(msgspec.Struct, frozen=True):
     """Orders of a show placed in one minute, and what was paid in it (minor units)."""
 
@@ -320,8 +293,12 @@ class OrderEvent(Event, frozen=True, kw_only=True):
     at: datetime
 
 
-class OrderPlaced(OrderEvent, frozen=True, kw_only=True):
-    topic = "order.placed"
+class OrdersPlaced(Event, frozen=True, kw_only=True):
+    """Orders of one batch at one seller (subject). One event for all, because they come in rushes; read them by id."""
+
+    topic = "orders.placed"
+    order_ids: list[UUID]
+    at: datetime
 
 
 class OrderPaid(OrderEvent, frozen=True, kw_only=True):
@@ -356,6 +333,11 @@ def total_of(lines: Sequence[Line]) -> int:
 
 def creator_share(total: int, creator_id: UUID | None) -> int:
     return 0 if creator_id is None else basis_points(total, config.of(Settings).creator_basis_points)
+
+
+def part_of(record: Record, refunded: int) -> int:
+    """What the creator has to give back of their share when so much of the order's total went back."""
+    return record.creator_amount * refunded // record.total
 
 
 def hold_seconds(lines: Sequence[NewOrderLine]) -> int:
