@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -21,19 +23,21 @@ logs.set_up("tests", as_json=False, level="error")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL server with a migrated template database named `template`."""
-    folder = tmp_path_factory.mktemp("postgres")
-    for parent in [folder, *list(folder.parents)[:3]]:  # when root runs the tests, PostgreSQL's own user must get in
-        if parent != Path("/tmp"):
-            parent.chmod(0o755)
-    server = Postgres(folder, settings="synchronous_commit = on\nmax_connections = 200\n")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server with a migrated template database named `template`.
+
+    In a folder of its own: pytest's are swept when many runs go on at the same time.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="livestall-tests-"))
+    folder.chmod(0o755)
+    server = Postgres(folder / "postgres", settings="synchronous_commit = on\nmax_connections = 200\n")
     server.start()
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
         connection.execute("create database template")
     migrate(server.dsn("template"))
     yield server
     server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

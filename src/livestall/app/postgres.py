@@ -14,6 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
@@ -40,6 +41,10 @@ log_checkpoints = off
 """
 
 
+NAMESPACE = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "setpriv", "--pdeathsig", "INT"]
+"""Runs what follows as an ordinary user that is root outside; the signal at the parent's death survives the change."""
+
+
 class PostgresFailed(RuntimeError):
     """PostgreSQL did not start; the message carries the end of its log."""
 
@@ -53,6 +58,13 @@ def binaries(major: int = 18) -> Path:
     return Path(spec.origin).parent / name / "bin"
 
 
+def _works(command: Sequence[str], **options: Any) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False, **options).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
 class Postgres:
     """One server over one data folder. `start` makes the folder on first use; `stop` ends it within seconds."""
 
@@ -64,6 +76,7 @@ class Postgres:
         self._lock: IO[str] | None = None
         self._socket_folder: Path | None = None
         self._log_start = 0
+        self._as_namespace_user = False
 
     @property
     def data(self) -> Path:
@@ -123,7 +136,7 @@ class Postgres:
 
     def _user(self) -> pwd.struct_passwd | None:
         """PostgreSQL refuses to run as root: then a system user without rights owns the folder and runs it."""
-        if os.geteuid() != 0:
+        if os.geteuid() != 0 or self._as_namespace_user:
             return None
         for name in ("postgres", "nobody"):
             try:
@@ -137,19 +150,26 @@ class Postgres:
             os.chown(path, user.pw_uid, user.pw_gid)
 
     def _make_reachable(self) -> None:
-        """When we are root the system user must be able to reach the folder; say so instead of loosening parents."""
-        self._own(self.folder)
+        """When we are root the system user must be able to reach the folder and the binaries. If the parents are closed
+        to it they stay closed: the server then runs in a user namespace, where it is not root and yet owns its files.
+        """
         if (user := self._user()) is None:
             return
-        probe = subprocess.run(
-            ["/bin/sh", "-c", f"cd '{self.folder}' && test -x '{binaries(self.major) / 'postgres'}'"],
-            user=user.pw_uid, group=user.pw_gid, extra_groups=[], capture_output=True, check=False,
-        )  # fmt: skip
-        if probe.returncode:
-            raise PostgresFailed(
-                f"the user {user.pw_name} cannot reach {self.folder} or the PostgreSQL binaries; "
-                "run Livestall as an ordinary user, or choose another folder with LIVESTALL_DATA"
-            )
+        postgres = binaries(self.major) / "postgres"
+        probe = ["/bin/sh", "-c", 'cd "$1" && test -x "$2"', "probe", str(self.folder), str(postgres)]
+        self._own(self.folder)
+        if not _works(probe, user=user.pw_uid, group=user.pw_gid, extra_groups=[]):
+            os.chown(self.folder, 0, 0)
+            if not _works([*NAMESPACE, "true"]):
+                raise PostgresFailed(
+                    f"the user {user.pw_name} cannot reach {self.folder} or the PostgreSQL binaries; "
+                    "run Livestall as an ordinary user, or choose another folder with LIVESTALL_DATA"
+                )
+            self._as_namespace_user = True
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        command = [str(binaries(self.major) / program), *arguments]
+        return [*NAMESPACE, *command] if self._as_namespace_user else command
 
     def _run_as(self) -> dict[str, Any]:
         user = self._user()
@@ -161,11 +181,10 @@ class Postgres:
 
     def _initdb(self) -> None:
         shutil.rmtree(self.data, ignore_errors=True)
-        command = [
-            str(binaries(self.major) / "initdb"), "-D", str(self.data), "-U", "livestall", "--auth=trust", "-E", "UTF8",
-            "--data-checksums",
-        ]  # fmt: skip
-        command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if self.major >= 17 else ["--locale=C"]
+        locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"] if self.major >= 17 else ["--locale=C"]
+        command = self._command(
+            "initdb", "-D", str(self.data), "-U", "livestall", "--auth=trust", "-E", "UTF8", "--data-checksums", *locale
+        )
         done = subprocess.run(command, capture_output=True, check=False, **self._run_as())
         if done.returncode:
             shutil.rmtree(self.data, ignore_errors=True)
@@ -178,7 +197,7 @@ class Postgres:
         self._log_start = self.log_file.stat().st_size if self.log_file.exists() else 0
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(binaries(self.major) / "postgres"), "-D", str(self.data), "-k", str(self._socket_folder)],
+                self._command("postgres", "-D", str(self.data), "-k", str(self._socket_folder)),
                 stdout=log, stderr=log, process_group=0, preexec_fn=signal_at_parents_death(signal.SIGINT),  # noqa: PLW1509
                 **self._run_as(),
             )  # fmt: skip
