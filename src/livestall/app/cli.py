@@ -4,76 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from livestall.app import guard
 from livestall.base.config import BadSettings
 
-if TYPE_CHECKING:
-    from livestall.app import supervisor
-
 
 def serve(_arguments: argparse.Namespace) -> int:
-    return run_market("serve", [])
+    from livestall.app import market
 
-
-def run_market(process: str, later: Sequence[supervisor.Plane], *, quiet: bool = False) -> int:
-    """Run the market in this process; `later` planes start when it is ready. Returns the exit code."""
-    from livestall.app import supervisor
-    from livestall.app.postgres import PostgresFailed
-
-    _set_up_logs(process)
-    try:
-        supervisor.serve(_say_nothing if quiet else _announce, later)
-    except (supervisor.CannotStart, PostgresFailed) as error:
-        print(f"livestall: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _say_nothing(_seconds: float, _first_run_token: str | None) -> None:
-    return
-
-
-def _set_up_logs(process: str) -> None:
-    from livestall.app import settings
-    from livestall.base import config, log
-
-    settings.load()
-    options = config.of(settings.Logs)
-    log.set_up(process, as_json=options.as_json, level=options.level)
-
-
-def addresses() -> dict[str, str]:
-    """What a person of this machine types: pages, RTMP server, API."""
-    from livestall.app import health, settings
-    from livestall.base import config
-
-    where, media = config.of(settings.Address), config.of(settings.Media)
-    host = health.own_host().replace("127.0.0.1", "localhost")
-    web = where.web or f"http://{host}:{config.of(settings.Web).port}"
-    return {
-        "market": web,
-        "rtmp": where.rtmp or f"rtmp://{host}:{media.rtmp_port}/live",
-        "api": f"{web}/api/openapi.json",
-    }
-
-
-def _announce(seconds: float, first_run_token: str | None) -> None:
-    where = addresses()
-    lines = [
-        f"Livestall is ready ({seconds:.1f} s).",
-        f"  Market     {where['market']}",
-        f"  Stream to  {where['rtmp']}",
-        f"  API        {where['api']}",
-    ]
-    if first_run_token:
-        lines.append(
-            f"  First run  {where['market']}/first-run?token={first_run_token}   (makes the operator, works once)"
-        )
-    lines.append("Ctrl-C ends it.")
-    print("\n".join(lines), flush=True)
+    return market.run("serve", [])
 
 
 def web(_arguments: argparse.Namespace) -> int:
@@ -142,9 +82,10 @@ def demo(_arguments: argparse.Namespace) -> int:
 
 def actors(_arguments: argparse.Namespace) -> int:
     from livestall.app import demo as house
+    from livestall.app import market
 
-    _set_up_logs("demo")
-    where = addresses()
+    market.set_up_logs("demo")
+    where = market.addresses()
     return house.actors(where["market"], where["rtmp"])
 
 

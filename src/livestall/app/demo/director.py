@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import sys
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -12,12 +12,12 @@ import structlog
 
 from livestall.app.demo import goods
 from livestall.app.demo.client import Door, Json, Person, Refused
-from livestall.app.demo.seed import Memory, tray_of
+from livestall.app.demo.scene import SLIDE_SECONDS
+from livestall.app.demo.seed import Memory, goods_named, tray_of
 from livestall.base import ids
 
 log = structlog.get_logger()
 
-PIN_SECONDS = 45
 FLASH_EVERY_SECONDS = 210
 FLASH = {"quota": 50, "released": 35, "countdown_seconds": 20, "duration_seconds": 120, "per_buyer": 1}
 RESTOCK_SECONDS = 60
@@ -28,7 +28,11 @@ OPEN_STATES = ("draft", "scheduled", "preview", "live", "interrupted")
 class Director:
     """One creator at work. Everything goes through the API with the creator's own token."""
 
-    def __init__(self, door: Door, token: str, title: str, description: str, products: Sequence[Json]) -> None:
+    def __init__(
+        self, door: Door, token: str, title: str, description: str, products: Sequence[Json],
+        slide_seconds: float = SLIDE_SECONDS,
+    ) -> None:  # fmt: skip
+        self._slide_seconds = slide_seconds
         self._me = Person(door, token=token)
         self._title, self._description, self._products = title, description, products
 
@@ -60,6 +64,8 @@ class Director:
             url = f"{ingest['rtmp_server']}/{ingest['rtmp_key']}"
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "livestall.app.demo.source", url, "--title", self._title,
+                "--slide-seconds", str(self._slide_seconds),
+                "--goods", ",".join(goods_named(one["title"]).name for one in self._products),
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
             try:
@@ -82,22 +88,25 @@ class Director:
                 await self._me.post(f"/api/shows/{show_id}/go-live")
             await asyncio.sleep(0.5)
 
-    async def pin_in_turn(self, show_id: str, seconds: float = PIN_SECONDS) -> None:
-        """Explain one product after another, for ever."""
+    def _turn(self) -> int:
+        return int(time.time() / self._slide_seconds)
+
+    async def pin_in_turn(self, show_id: str) -> None:
+        """Explain one product after another, each as it comes on stage, for ever."""
         tray = await self._me.get(f"/api/shows/{show_id}/tray")
         while True:
-            for item in tray:
-                await self._me.post(f"/api/shows/{show_id}/pins", {"id": ids.new(), "listing_id": item["listing_id"]})
-                await asyncio.sleep(seconds)
+            turn = self._turn()
+            listing_id = tray[turn % len(tray)]["listing_id"]
+            await self._me.post(f"/api/shows/{show_id}/pins", {"id": ids.new(), "listing_id": listing_id})
+            await asyncio.sleep((turn + 1) * self._slide_seconds - time.time())
 
     async def flash_sales(self, show_id: str) -> None:
-        """A flash sale every few minutes on the cheapest variant of some product; more units while it runs."""
+        """A flash sale every few minutes on the cheapest variant of what is on stage; more units while it runs."""
         tray = await self._me.get(f"/api/shows/{show_id}/tray")
         await asyncio.sleep(25)
         while True:
-            item = random.choice(tray)
+            item = tray[self._turn() % len(tray)]
             variant = min(item["variants"], key=lambda one: one["price"]["amount"])
-            await self._me.post(f"/api/shows/{show_id}/pins", {"id": ids.new(), "listing_id": item["listing_id"]})
             deal = await self._me.post(f"/api/shows/{show_id}/flash-sales", {
                 "id": ids.new(), "listing_id": item["listing_id"], "variant_id": variant["variant_id"],
                 "price_amount": max(variant["price"]["amount"] * 6 // 10, 1), **FLASH,
@@ -128,12 +137,12 @@ async def restock(door: Door, memory: Memory) -> None:
 async def make_replay(door: Door, memory: Memory) -> None:
     """A short show of the second creator, ended at once, so that the feed has a replay with chapters."""
     pots = memory.sellers[1].products
-    director = Director(door, memory.creators[1].token, goods.REPLAY_TITLE, "", pots)
+    director = Director(door, memory.creators[1].token, goods.REPLAY_TITLE, "", pots, slide_seconds=8)
     show_id = (await director.show())["id"]
     async with director.pushing(show_id):
         async with asyncio.timeout(60):
             await director.go_live(show_id)
         with suppress(TimeoutError):
             async with asyncio.timeout(32):
-                await director.pin_in_turn(show_id, 8)
+                await director.pin_in_turn(show_id)
         await director.end(show_id)

@@ -70,10 +70,10 @@ async def _replay(door: Door, memory: seed.Memory, folder: Path) -> None:
 
 def run() -> int:
     """The entry of `livestall demo`: the market, and `livestall actors` as one more plane once it is ready."""
-    from livestall.app import cli, supervisor
+    from livestall.app import market, supervisor
 
     settle()
-    return cli.run_market("demo", [supervisor.Plane("actors")], quiet=True)
+    return market.run("demo", [supervisor.Plane("actors")], quiet=True)
 
 
 def actors(market: str, rtmp: str) -> int:

@@ -20,7 +20,9 @@ from livestall.app.demo import pictures
 from livestall.app.demo.pictures import PRODUCTS, Goods
 
 WIDTH, HEIGHT, FPS = 720, 1280, 25
-SLIDE_SECONDS = 6.0
+SLIDE_SECONDS = 40.0
+"""How long each of the goods is on stage. Turns are counted from the epoch, so that the director knows them too."""
+
 TURN_SECONDS = 0.7
 SPRITE = 600
 MARGIN = 40
@@ -110,21 +112,20 @@ def _pill(width: int, height: int, fill: tuple[int, int, int, int], radius: int)
 
 
 def _caption(goods: Goods) -> Image.Image:
-    """Name in both languages, and the price."""
+    """Name in both languages; the price is the room's to tell."""
     image = _pill(540, 132, (12, 12, 20, 120), 28)
     pen = ImageDraw.Draw(image)
     pen.text((28, 18), goods.en, font=font(36), fill=(255, 255, 255, 255))
     if (script := chinese_font(30)) is not None:
         pen.text((28, 74), goods.zh, font=script, fill=(255, 255, 255, 215))
-    price = f"{goods.price_amount / 100:.2f}".removesuffix(".00")
-    pen.text((512, 66), price, font=font(46), fill=(255, 214, 92, 255), anchor="ra")
     return image
 
 
 class Scene:
     """`frame(at)` is the picture at Unix seconds `at`."""
 
-    def __init__(self, title: str, goods: Sequence[Goods] = PRODUCTS) -> None:
+    def __init__(self, title: str, goods: Sequence[Goods] = PRODUCTS, slide_seconds: float = SLIDE_SECONDS) -> None:
+        self._slide_seconds = slide_seconds
         self._slides = [
             (Planes(_backdrop(one)), Planes(pictures.cut_out(one.name, SPRITE)), Planes(_caption(one))) for one in goods
         ]
@@ -153,7 +154,7 @@ class Scene:
         return self._clock
 
     def frame(self, at: float) -> Planes:
-        turn, since = divmod(at, SLIDE_SECONDS)
+        turn, since = divmod(at, self._slide_seconds)
         now = int(turn) % len(self._slides)
         backdrop, sprite, caption = self._slides[now]
         x = MARGIN + round(math.sin(at * 0.5) * MARGIN / 2) * 2 // 2 & ~1

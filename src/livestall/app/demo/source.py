@@ -22,7 +22,8 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.video.frame import VideoFrame
 
-from livestall.app.demo.scene import FPS, HEIGHT, WIDTH, Planes, Scene
+from livestall.app.demo.pictures import PRODUCTS
+from livestall.app.demo.scene import FPS, HEIGHT, SLIDE_SECONDS, WIDTH, Planes, Scene
 
 VIDEO_BITS, AUDIO_BITS = 1_600_000, 64_000
 SOUND_RATE, NOTE_RATE, SOUND_FRAME = 48_000, 24_000, 1024
@@ -140,10 +141,10 @@ class Broadcast:
         self._output.close()
 
 
-def broadcast(url: str, title: str, seconds: float = math.inf) -> None:
+def broadcast(url: str, scene: Scene, seconds: float = math.inf) -> None:
     """Push to `url` for so long, again whenever the connection breaks."""
     av.logging.set_level(None)
-    scene, sound = Scene(title), music()
+    sound = music()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -162,11 +163,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--title", default="Livestall")
+    parser.add_argument("--goods", default="", help="names of the goods in turn, with commas; all if left out")
+    parser.add_argument("--slide-seconds", type=float, default=SLIDE_SECONDS)
     parser.add_argument("--seconds", type=float, default=math.inf)
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    named = {one.name: one for one in PRODUCTS}
+    shown = [named[name] for name in given.goods.split(",") if name in named] or PRODUCTS
     with suppress(KeyboardInterrupt):
-        broadcast(given.url, given.title, given.seconds)
+        broadcast(given.url, Scene(given.title, shown, given.slide_seconds), given.seconds)
 
 
 if __name__ == "__main__":
