@@ -141,7 +141,7 @@ class Scene:
         pen.ellipse((20, 21, 38, 39), fill=(255, 60, 72, 255))
         plain = all(ord(one) < 0x250 for one in title)
         chosen = font(24) if plain else chinese_font(22) or font(24)
-        pen.text((50, 30), title[:20], font=chosen, fill=(255, 255, 255, 255), anchor="lm")
+        pen.text((50, 30), title.partition(":")[0][:20], font=chosen, fill=(255, 255, 255, 255), anchor="lm")
         return image
 
     def _clock_at(self, at: float) -> Planes:
