@@ -174,8 +174,11 @@ async def expire(tx: Tx, limit: int = 500) -> int:
     locks the order first wins: an order being settled is skipped.
     """
     due = await store.lock_due(tx, clock.now(), limit)
-    await _cancel(tx, due, "expired", None)
-    return len(due)
+    paid = await payments.of_orders(tx, [one.id for one in due if one.pay_started_at])
+    here = {order_id for order_id, one in paid.items() if one.state is payments.State.authorised}
+    over = [one for one in due if one.id not in here]  # the money has come, the listener has yet to hear of it
+    await _cancel(tx, over, "expired", None)
+    return len(over)
 
 
 async def close_unpaid(tx: Tx, order_ids: Collection[UUID]) -> None:

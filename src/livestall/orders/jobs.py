@@ -47,6 +47,11 @@ async def on_failed(tx: Tx, batch: Sequence[Delivered]) -> None:
     await actions.close_unpaid(tx, {one.subject for one in failed})
 
 
+async def on_voided(tx: Tx, batch: Sequence[Delivered]) -> None:
+    """Mostly the answer to our own wish; but nobody keeps what they have not paid for."""
+    await settlement.payment_failed(tx, {one.event.subject for one in batch})
+
+
 async def on_surplus(tx: Tx, batch: Sequence[Delivered]) -> None:
     await settlement.note(tx, [(one.event.subject, "surplus-goes-back") for one in batch])
 
@@ -62,6 +67,7 @@ LISTENERS = [
             payments.PaymentAuthorised: on_authorised,
             payments.PaymentRefunded: on_refunded,
             payments.PaymentFailed: on_failed,
+            payments.PaymentVoided: on_voided,
             payments.PaymentSurplus: on_surplus,
             payments.PaymentRefundFailed: on_refund_failed,
         },

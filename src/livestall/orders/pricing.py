@@ -140,8 +140,8 @@ def record(draft: Draft, prices: Prices) -> Record:
         id=draft.order_id, number=model.number(now), seller_id=seller_id, buyer_id=draft.buyer_id,
         show_id=draft.show_id, creator_id=creator_id, state=OrderState.placed, currency=currency, total=total,
         creator_amount=model.creator_share(total, creator_id), refunded=0, fingerprint=draft.fingerprint,
-        address=draft.address, attempt=1, placed_at=now, expires_at=expires_at, release_at=expires_at, pay_started_at=None,
-        paid_at=None, cancelled_at=None, cancel_reason=None, lines=lines,
+        address=draft.address, attempt=1, placed_at=now, expires_at=expires_at, release_at=expires_at,
+        pay_started_at=None, paid_at=None, cancelled_at=None, cancel_reason=None, lines=lines,
     )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """Payments: money expected for an order, set aside, taken, let go or given back, at a provider. The door.
-expect → start (the buyer's page) → PaymentAuthorised → request_capture → PaymentCaptured
-                                                      → request_void → PaymentVoided
-request_refund → PaymentRefunded. Not paid in time: PaymentFailed."""
+expect → start (the buyer's page) → PaymentAuthorised → request_capture → PaymentCaptured, or request_void →
+PaymentVoided. request_refund → PaymentRefunded. Not paid in time: PaymentFailed."""
 
 from livestall.payments.actions import (
     expect,
@@ -24,6 +23,7 @@ from livestall.payments.model import (
     PaymentRefunded,
     PaymentRefundFailed,
     PaymentSurplus,
+    PaymentVoided,
     PayPage,
     Refund,
     RefundTooLarge,
@@ -34,7 +34,7 @@ from livestall.payments.store import of_orders
 
 __all__ = [
     "AlreadyPaid", "Expected", "Extension", "NoPayment", "NotPayable", "OrderPayment", "PayPage",
-    "PaymentAuthorised", "PaymentFailed", "PaymentRefundFailed", "PaymentRefunded", "PaymentSurplus",
+    "PaymentAuthorised", "PaymentFailed", "PaymentRefundFailed", "PaymentRefunded", "PaymentSurplus", "PaymentVoided",
     "ProviderAway", "Refund", "RefundTooLarge", "Settings", "State", "expect", "extend", "of_orders", "plug",
     "request_capture", "request_refund", "request_void", "start",
 ]  # fmt: skip

@@ -138,6 +138,7 @@ async def request_capture(tx: Tx, order_ids: Sequence[UUID]) -> int:
     """Ask that authorised payments be taken; the answer is PaymentCaptured or PaymentFailed. Repeats are harmless."""
     payments = [one for one in (await _locked(tx, order_ids)).values() if one.state is State.authorised]
     sessions = await store.sessions(tx, [one.session_id for one in payments if one.session_id])
+    await store.withdraw_requests(tx, list(sessions), Kind.void)  # late money has found its goods after all
     return await store.add_requests(tx, [_request(one, Kind.capture) for one in sessions.values()], clock.now())
 
 
