@@ -38,5 +38,5 @@ export function PageError({ error, reset }: ErrorComponentProps) {
 
 export function PageMissing() {
   const { t } = useTranslation();
-  return <Empty icon="search" title={t("state.missing")} action={<Link to="/">{t("nav.home")}</Link>} />;
+  return <Empty icon="search" title={t("state.missing")} action={<Link to="/" className={styles.home}>{t("nav.home")}</Link>} page />;
 }

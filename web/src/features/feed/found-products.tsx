@@ -10,11 +10,12 @@ import styles from "./feed.module.css";
 export function FoundProducts({ q }: { q: string }) {
   const { t } = useTranslation("feed");
   const found = useQuery({
-    queryKey: ["products", q], queryFn: ({ signal }) => api.get<Page<ProductCard>>("/products", { query: { q }, signal }), placeholderData: keepPreviousData,
+    queryKey: ["products", q], queryFn: ({ signal }) => api.get<Page<ProductCard>>("/products", { query: { q: q || undefined }, signal }), placeholderData: keepPreviousData,
   });
-  if (!found.data) return null;
+  // Without words to look for this is the market's own shelf; an empty one is not worth a heading.
+  if (!found.data || (!q && found.data.items.length === 0)) return null;
   return (
-    <section className={styles.section} aria-live="polite">
+    <section className={styles.section} aria-live={q ? "polite" : "off"}>
       <h2>{t("products")}</h2>
       {found.data.items.length === 0 && <p className={styles.none}>{t("noProducts", { q })}</p>}
       <ul className={styles.products}>

@@ -8,11 +8,14 @@ import type { ShowCard } from "@/shared/api/types";
 import { useTitle } from "@/shared/lib/use-title";
 import { Empty, ErrorState, Icon } from "@/shared/ui";
 import { FoundProducts } from "./found-products";
-import { CardSkeletons, ShowTile } from "./show-tile";
+import { HeroTile } from "./hero-tile";
+import { CardSkeletons, PlannedTile, ShowTile } from "./show-tile";
 import styles from "./feed.module.css";
 
 const LIVE_REFETCH_MS = 10_000;
 const WRITE_ADDRESS_MS = 300;
+/** So few live shows are drawn large; more of them make a grid. */
+const HEROES_MAX = 2;
 
 function matching(shows: ShowCard[] | undefined, q: string): ShowCard[] {
   const wanted = q.toLowerCase();
@@ -32,14 +35,26 @@ function useSearchWords(): [string, (words: string) => void] {
 }
 
 /** The live shows stand right under the page's own heading and need none of their own. */
-function Section({ title, shows }: { title?: string; shows: ShowCard[] }) {
+function LiveNow({ shows }: { shows: ShowCard[] }) {
   if (shows.length === 0) return null;
+  const few = shows.length <= HEROES_MAX;
   return (
     <section className={styles.section}>
-      {title && <h2>{title}</h2>}
-      <ul className={styles.grid}>{shows.map((show, index) => <ShowTile key={show.id} show={show} eager={index < 2} />)}</ul>
+      <ul className={few ? styles.heroes : styles.grid} data-count={shows.length}>
+        {shows.map((show, index) => (few ? <HeroTile key={show.id} show={show} /> : <ShowTile key={show.id} show={show} eager={index < 2} />))}
+      </ul>
     </section>
   );
+}
+
+function Planned({ title, shows }: { title: string; shows: ShowCard[] }) {
+  if (shows.length === 0) return null;
+  return <section className={styles.section}><h2>{title}</h2><ul className={styles.products}>{shows.map((show) => <PlannedTile key={show.id} show={show} />)}</ul></section>;
+}
+
+function Replays({ title, shows }: { title: string; shows: ShowCard[] }) {
+  if (shows.length === 0) return null;
+  return <section className={styles.section}><h2>{title}</h2><ul className={styles.grid}>{shows.map((show) => <ShowTile key={show.id} show={show} eager={false} />)}</ul></section>;
 }
 
 /** Live shows first, then what is planned, then replays; search over all of it and the goods. */
@@ -64,12 +79,13 @@ export function FeedPage() {
       </div>
       {live.isPending && <ul className={styles.grid} aria-busy="true" aria-label={t("title")}><CardSkeletons /></ul>}
       {live.error && !live.data && <ErrorState error={live.error} onRetry={() => void live.refetch()} />}
-      <Section shows={lists.live} />
-      {q && <FoundProducts q={q} />}
-      <Section title={t("planned")} shows={lists.planned} />
-      <Section title={t("replays")} shows={lists.replays} />
       {nothing && !q && <Empty icon="video" title={t("empty")}>{t("emptyText")}</Empty>}
       {nothing && q && <p className={styles.none}>{t("noShows", { q })}</p>}
+      <LiveNow shows={lists.live} />
+      {q && <FoundProducts q={q} />}
+      <Planned title={t("planned")} shows={lists.planned} />
+      <Replays title={t("replays")} shows={lists.replays} />
+      {!q && <FoundProducts q="" />}
     </>
   );
 }

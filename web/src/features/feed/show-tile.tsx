@@ -1,28 +1,12 @@
 import { Link } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { ShowCard } from "@/shared/api/types";
 import { currentLanguage } from "@/shared/i18n";
 import { formatCount, formatDuration, formatWhen } from "@/shared/lib/format";
 import { Avatar, Badge, Icon, Photo, Price, Skeleton } from "@/shared/ui";
-import { useMovingPreview } from "./use-moving-preview";
+import { Preview } from "./preview";
 import styles from "./feed.module.css";
-
-/** The newest key frame, taken anew every few seconds; a broken one keeps the last good picture. */
-function Preview({ show, eager }: { show: ShowCard; eager: boolean }) {
-  const source = useMovingPreview(show);
-  const [shown, setShown] = useState<string | null>(null);
-  useEffect(() => {
-    if (!source) return;
-    const image = new Image();
-    image.onload = () => setShown(source);
-    image.src = source;
-    return () => { image.onload = null; };
-  }, [source]);
-  if (!shown) return <span className={styles.noPreview}><Icon name="video" size={32} /></span>;
-  return <img className={styles.preview} src={shown} alt="" loading={eager ? "eager" : "lazy"} decoding="async" />;
-}
 
 function length(show: ShowCard): string | null {
   if (!show.started_at || !show.ended_at) return null;
@@ -41,9 +25,8 @@ export function ShowTile({ show, eager }: { show: ShowCard; eager: boolean }) {
           <Preview show={show} eager={eager} />
           <span className={styles.top}>
             {live && <Badge tone="live">{t("common:live")}</Badge>}
-            {!live && show.planned_at && show.state === "scheduled" && <Badge tone="ink"><Icon name="clock" size={14} />{formatWhen(show.planned_at, language)}</Badge>}
             {!live && duration && <span className={styles.views}><Icon name="play" filled size={12} /><span className="num">{duration}</span></span>}
-            {live && <span className={styles.views}><Icon name="eye" size={14} label={t("viewers")} /><span className="num">{formatCount(show.viewers, language)}</span></span>}
+            {live && show.viewers > 0 && <span className={styles.views}><Icon name="eye" size={14} label={t("viewers")} /><span className="num">{formatCount(show.viewers, language)}</span></span>}
           </span>
           {show.pinned && (
             <span className={styles.pinned}>
@@ -55,6 +38,21 @@ export function ShowTile({ show, eager }: { show: ShowCard; eager: boolean }) {
         <span className={styles.about}>
           <Avatar name={show.creator.name} url={show.creator.avatar_url} size={32} />
           <span className={styles.words}><b>{show.title}</b><span>{show.creator.name}</span></span>
+        </span>
+      </Link>
+    </li>
+  );
+}
+
+/** A show that is still to come has no picture yet: when, who and what, in one line. */
+export function PlannedTile({ show }: { show: ShowCard }) {
+  return (
+    <li>
+      <Link to="/shows/$id" params={{ id: show.id }} search={{}} className={styles.product} preload="intent">
+        {show.poster_url ? <Photo url={show.poster_url} size={56} /> : <Avatar name={show.creator.name} url={show.creator.avatar_url} size={56} />}
+        <span className={styles.words}>
+          <b>{show.title}</b><span>{show.creator.name}</span>
+          {show.planned_at && <span className={styles.when}><Icon name="clock" size={14} />{formatWhen(show.planned_at, currentLanguage())}</span>}
         </span>
       </Link>
     </li>

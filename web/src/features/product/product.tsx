@@ -49,13 +49,14 @@ export function ProductView({ productId, renderCheckout }: Props) {
   if (!product) return <div className={styles.page} aria-busy="true"><Skeleton className={styles.large} /><Skeleton height={200} /></div>;
   const offer = offerOfProduct(product);
   const lead = leadVariant(offer);
+  const pricesDiffer = new Set(product.variants.map((variant) => variant.price.amount)).size > 1;
   const gone = soldOut(offer) || product.state !== "active";
   return (
     <article className={styles.page}>
       <Gallery product={product} />
       <div className={styles.about}>
         <h1>{product.title}</h1>
-        {lead && <p className={styles.price}>{product.variants.length > 1 && <span>{t("from")}</span>}<Price money={lead.price} was={lead.was} size="large" /></p>}
+        {lead && <p className={styles.price}>{pricesDiffer && <span>{t("from")}</span>}<Price money={lead.price} was={lead.was} size="large" /></p>}
         <p className={styles.seller}><Icon name="stall" size={18} />{product.seller.name}</p>
         <ul className={styles.variants} aria-label={t("kinds")}>
           {offer.variants.map((variant) => (

@@ -86,11 +86,12 @@ export function RoomView(props: Props) {
         <div className={styles.shade} aria-hidden="true" />
         <div className={styles.top}>
           {!desktop && <HostChip show={show} />}
-          <span className={styles.space} />
+          <span className={styles.gap} />
+          {!replay && <Viewers count={props.viewers} />}
           <CloseRoom />
         </div>
         <div className={styles.under}>
-          <Viewers count={props.viewers} live={show.state === "live"} /><HonestStatus client={client} engine={engine} />
+          {show.state === "live" && <Badge tone="live">{t("common:live")}</Badge>}<HonestStatus client={client} engine={engine} />
         </div>
         {!desktop && <div className={styles.bottom}><SaleNotice client={client} />{chat}{card}{scrubber}{actions}</div>}
         {desktop && scrubber && <div className={styles.deskScrub}>{scrubber}</div>}

@@ -7,7 +7,7 @@ import type { Creator, Show } from "@/shared/api/types";
 import { currentLanguage } from "@/shared/i18n";
 import { formatCount } from "@/shared/lib/format";
 import { useRequireUser } from "@/shared/session";
-import { Avatar, Badge, Icon, toastError } from "@/shared/ui";
+import { Avatar, Icon, toastError } from "@/shared/ui";
 import styles from "./header.module.css";
 
 function FollowButton({ creatorId }: { creatorId: string }) {
@@ -38,14 +38,9 @@ export function HostChip({ show }: { show: Show }) {
   );
 }
 
-export function Viewers({ count, live }: { count: number; live: boolean }) {
+export function Viewers({ count }: { count: number }) {
   const { t } = useTranslation("room");
-  return (
-    <span className={styles.viewers}>
-      {live && <Badge tone="live">{t("common:live")}</Badge>}
-      <span className={styles.pill}><Icon name="eye" size={16} label={t("viewers")} /><b className="num">{formatCount(count, currentLanguage())}</b></span>
-    </span>
-  );
+  return <span className={styles.pill}><Icon name="eye" size={16} label={t("viewers")} /><b className="num">{formatCount(count, currentLanguage())}</b></span>;
 }
 
 export function CloseRoom() {
