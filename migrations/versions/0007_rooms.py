@@ -83,7 +83,7 @@ def upgrade() -> None:
             created_at  timestamptz not null default now(),
             unique (show_id, slot) deferrable initially deferred
         );
-        comment on column listing.slot is 'place in the tray; null when it was taken out (pins and orders still name it)';
+        comment on column listing.slot is 'place in the tray; null once taken out (pins and orders still name it)';
         create unique index listing_once on listing (show_id, product_id) where slot is not null;
         create index listing_by_product on listing (product_id) where slot is not null;
 

@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from array import array
-from contextlib import suppress
 from fractions import Fraction
 from typing import Any
 
@@ -167,11 +166,10 @@ def main() -> None:
     parser.add_argument("--slide-seconds", type=float, default=SLIDE_SECONDS)
     parser.add_argument("--seconds", type=float, default=math.inf)
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ends at once, in the middle of whatever FFmpeg is doing
     named = {one.name: one for one in PRODUCTS}
     shown = [named[name] for name in given.goods.split(",") if name in named] or PRODUCTS
-    with suppress(KeyboardInterrupt):
-        broadcast(given.url, Scene(given.title, shown, given.slide_seconds), given.seconds)
+    broadcast(given.url, Scene(given.title, shown, given.slide_seconds), given.seconds)
 
 
 if __name__ == "__main__":
