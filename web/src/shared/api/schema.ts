@@ -314,6 +314,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sellers/{seller_id}/products/{product_id}/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** UploadPicture */
+        post: operations["upload_picture"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sellers/{seller_id}/products/{product_id}/pictures/{picture_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** DeletePicture */
+        delete: operations["delete_picture"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sellers/{seller_id}/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ImportsOfSeller */
+        get: operations["imports_of_seller"];
+        put?: never;
+        /** ImportProducts */
+        post: operations["import_products"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sellers/{seller_id}/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** FindImport */
+        get: operations["find_import"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sellers/{seller_id}/products.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ExportProducts */
+        get: operations["export_products"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/shows": {
         parameters: {
             query?: never;
@@ -696,6 +782,93 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/products": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** SearchProducts */
+        get: operations["search_products"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/products/{product_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Product */
+        get: operations["product"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sellers/{seller_id}/products": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** ProductsOfSeller */
+        get: operations["products_of_seller"];
+        put?: never;
+        /** CreateProduct */
+        post: operations["create_product"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sellers/{seller_id}/products/{product_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** ChangeProduct */
+        put: operations["change_product"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sellers/{seller_id}/stock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** StockOfSeller */
+        get: operations["stock_of_seller"];
+        /** CountStock */
+        put: operations["count_stock"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/shows/{show_id}/flash-sales": {
         parameters: {
             query?: never;
@@ -1008,6 +1181,12 @@ export interface components {
             muted_all: boolean;
             banned_words?: string[];
         };
+        /** Count */
+        Count: {
+            /** Format: uuid */
+            variant_id: string;
+            on_hand: number;
+        };
         /** Creator */
         Creator: {
             /** Format: uuid */
@@ -1080,6 +1259,35 @@ export interface components {
             /** @enum {string} */
             state: "up" | "down";
             buying: boolean;
+        };
+        /** Import */
+        Import: {
+            /** Format: uuid */
+            id: string;
+            /** @enum {string} */
+            state: "reading" | "done" | "failed";
+            lines: number;
+            lines_done: number;
+            products_created: number;
+            products_updated: number;
+            pictures_pending: number;
+            errors: components["schemas"]["ImportError"][];
+            errors_total: number;
+            /** Format: date-time */
+            created_at: string;
+            error: string | null;
+        };
+        /** ImportError */
+        ImportError: {
+            line: number;
+            column: string;
+            value: string;
+            message: string;
+        };
+        /** ImportUpload */
+        ImportUpload: {
+            /** Format: binary */
+            file: string;
         };
         /** Ingest */
         Ingest: {
@@ -1220,6 +1428,11 @@ export interface components {
             drift: number;
             shows_live: number;
         };
+        /** OptionAxis */
+        OptionAxis: {
+            name: string;
+            values: string[];
+        };
         /** Order */
         Order: {
             /** Format: uuid */
@@ -1289,6 +1502,11 @@ export interface components {
             items: components["schemas"]["Seller"][];
             next?: string | null;
         };
+        /** Page[Import] */
+        ImportPage: {
+            items: components["schemas"]["Import"][];
+            next?: string | null;
+        };
         /** Page[ChatMessage] */
         ChatMessagePage: {
             items: components["schemas"]["ChatMessage"][];
@@ -1304,11 +1522,43 @@ export interface components {
             items: components["schemas"]["ShowCard"][];
             next?: string | null;
         };
+        /** Page[ProductCard] */
+        ProductCardPage: {
+            items: components["schemas"]["ProductCard"][];
+            next?: string | null;
+        };
+        /** Page[Product] */
+        ProductPage: {
+            items: components["schemas"]["Product"][];
+            next?: string | null;
+        };
+        /** Page[StockRow] */
+        StockRowPage: {
+            items: components["schemas"]["StockRow"][];
+            next?: string | null;
+        };
         /** PayPage */
         PayPage: {
             pay_url: string;
             /** Format: date-time */
             expires_at: string;
+        };
+        /** Picture */
+        Picture: {
+            /** Format: uuid */
+            id: string;
+            url: string | null;
+            thumb_url: string | null;
+            width: number | null;
+            height: number | null;
+            state: string;
+            alt: string;
+            error?: string | null;
+        };
+        /** PictureUpload */
+        PictureUpload: {
+            /** Format: binary */
+            file: string;
         };
         /** Pin */
         Pin: {
@@ -1346,6 +1596,55 @@ export interface components {
             /** @enum {string} */
             kind: "live" | "replay";
         };
+        /** Product */
+        Product: {
+            /** Format: uuid */
+            id: string;
+            seller: components["schemas"]["ProductSeller"];
+            title: string;
+            description: string;
+            state: components["schemas"]["ProductState"];
+            pictures: components["schemas"]["Picture"][];
+            options: components["schemas"]["OptionAxis"][];
+            variants: components["schemas"]["Variant"][];
+            price_from: components["schemas"]["Money"];
+        };
+        /** ProductCard */
+        ProductCard: {
+            /** Format: uuid */
+            id: string;
+            title: string;
+            /** Format: uuid */
+            seller_id: string;
+            seller_name: string;
+            price_from: components["schemas"]["Money"];
+            picture_url: string | null;
+            variants: number;
+            available: number;
+        };
+        /** ProductDraft */
+        ProductDraft: {
+            /** Format: uuid */
+            id: string;
+            title: string;
+            variants: components["schemas"]["VariantDraft"][];
+            /** @default  */
+            description: string;
+            state?: components["schemas"]["ProductState"];
+            options?: components["schemas"]["OptionAxis"][];
+        };
+        /** ProductSeller */
+        ProductSeller: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+        };
+        /**
+         * ProductState
+         * @default draft
+         * @enum {string}
+         */
+        ProductState: "draft" | "active" | "archived";
         /** ReleaseMore */
         ReleaseMore: {
             /** Format: uuid */
@@ -1535,6 +1834,25 @@ export interface components {
          * @enum {string}
          */
         State: "expected" | "authorised" | "captured" | "failed" | "voided" | "refunded";
+        /** StockCount */
+        StockCount: {
+            /** Format: uuid */
+            id: string;
+            rows: components["schemas"]["Count"][];
+        };
+        /** StockRow */
+        StockRow: {
+            /** Format: uuid */
+            variant_id: string;
+            product_title: string;
+            variant_title: string;
+            sku: string;
+            on_hand: number;
+            held: number;
+            sold: number;
+            available: number;
+            in_deals: number;
+        };
         /** Stream */
         Stream: {
             online: boolean;
@@ -1612,6 +1930,33 @@ export interface components {
             name: string;
             login: string;
             locale: string;
+        };
+        /** Variant */
+        Variant: {
+            /** Format: uuid */
+            id: string;
+            title: string;
+            sku: string;
+            options: {
+                [key: string]: string;
+            };
+            price: components["schemas"]["Money"];
+            compare_at: components["schemas"]["Money"] | null;
+            available: number;
+            picture_id: string | null;
+        };
+        /** VariantDraft */
+        VariantDraft: {
+            /** Format: uuid */
+            id: string;
+            options: {
+                [key: string]: string;
+            };
+            price_amount: number;
+            /** @default  */
+            sku: string;
+            compare_at_amount?: number | null;
+            picture_id?: string | null;
         };
         /** WaterfallStep */
         WaterfallStep: {
@@ -2388,6 +2733,245 @@ export interface operations {
                 };
                 content: {
                     "application/json": string;
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    upload_picture: {
+        parameters: {
+            query: {
+                id: string;
+                alt?: string;
+            };
+            header?: never;
+            path: {
+                seller_id: string;
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["PictureUpload"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Picture"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    delete_picture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seller_id: string;
+                product_id: string;
+                picture_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    imports_of_seller: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                seller_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportPage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    import_products: {
+        parameters: {
+            query: {
+                id: string;
+            };
+            header?: never;
+            path: {
+                seller_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["ImportUpload"];
+            };
+        };
+        responses: {
+            /** @description Request accepted, processing continues off-line */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    find_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seller_id: string;
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    export_products: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seller_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Stream Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": unknown;
                 };
             };
             /** @description Bad request syntax or unsupported method */
@@ -3534,6 +4118,286 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ShowNumbers"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    search_products: {
+        parameters: {
+            query?: {
+                q?: string;
+                seller_id?: string | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductCardPage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    product: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Product"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    products_of_seller: {
+        parameters: {
+            query?: {
+                q?: string;
+                state?: "draft" | "active" | "archived" | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                seller_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProductPage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    create_product: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seller_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductDraft"];
+            };
+        };
+        responses: {
+            /** @description Document created, URL follows */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Product"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    change_product: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seller_id: string;
+                product_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProductDraft"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Product"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    stock_of_seller: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                seller_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StockRowPage"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    count_stock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                seller_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StockCount"];
+            };
+        };
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StockRow"][];
                 };
             };
             /** @description Bad request syntax or unsupported method */
