@@ -3,6 +3,8 @@
 `place_batch.sql` is the limit: order, line, stock and event rows in a single call, nothing else (no payment, no title,
 no address, no deal, no names). Both are driven the same way in the same run: 2,000 buyers who always wait, at most 500
 a batch, one connection. House rule: the counter keeps at least half of the function's rate.
+`claims.hot_socket_per_s` is the same sale through the door: a real `livestall live` process, SOCKETS buyers on sockets
+in another process, each buying again when answered.
 
     python bench/claims.py [runs] [seconds]
 """
@@ -12,12 +14,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
+import secrets
+import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +34,7 @@ import uvloop
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "orders"))
 
-from shop import Shop, draft  # noqa: E402
+from shop import Article, Shop, draft  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 from livestall.app.migrate import migrate  # noqa: E402
 from livestall.app.postgres import Postgres  # noqa: E402
@@ -36,7 +42,7 @@ from livestall.base import ids  # noqa: E402
 from livestall.base.db import Database  # noqa: E402
 from livestall.orders import Counter  # noqa: E402
 
-WAITING, BATCH, UNITS = 2000, 500, 10**8
+WAITING, SOCKETS, BATCH, UNITS = 2000, 200, 500, 10**8
 SNAPSHOT = '{"title": "Green tea", "variant": "250 g", "price": 1000}'
 
 
@@ -107,26 +113,77 @@ async def measure(dsn: str, runs: int, seconds: float) -> None:
 
     function = await Function.open(dsn)
     lane = asyncio.create_task(function.run())
-    ours, limits = [], []
+    ours, sockets, limits = [], [], []
     await rate(buy, 1)
     await rate(function.buy, 1)
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    for _ in range(runs):
-        ours.append(await rate(buy, seconds))
-        limits.append(await rate(function.buy, seconds))
+    with gateway(dsn) as (port, environment):
+        for _ in range(runs):
+            sockets.append(await through_the_door(port, environment, shop, tea, seconds))
+            ours.append(await rate(buy, seconds))
+            limits.append(await rate(function.buy, seconds))
     lane.cancel()
     with suppress(asyncio.CancelledError):
         await lane
     await counter.close()
     await function.connection.close()
     await db.close()
-    value, limit = statistics.median(ours), statistics.median(limits)
-    result = {
-        "name": "claims.counter_per_s", "value": round(value), "unit": "orders/s", "limit": round(limit),
-        "ratio": round(value / limit, 3), "runs": [round(one) for one in ours],
-    }  # fmt: skip
-    print(json.dumps(result))
+    limit = statistics.median(limits)
+    for name, values in (("claims.hot_socket_per_s", sockets), ("claims.counter_per_s", ours)):
+        value = statistics.median(values)
+        result = {
+            "name": name, "value": round(value), "unit": "orders/s", "limit": round(limit),
+            "ratio": round(value / limit, 3), "runs": [round(one) for one in values],
+        }  # fmt: skip
+        print(json.dumps(result))
+
+
+@contextmanager
+def gateway(dsn: str) -> Generator[tuple[int, dict[str, str]]]:
+    """A `livestall live` process: its port, and the environment that signs tickets for it."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ, "LIVESTALL_DATABASE_URL": dsn, "LIVESTALL_SECRET": secrets.token_hex(32),
+            "LIVESTALL_DATA": folder, "LIVESTALL_LIVE__PORT": str(port), "LIVESTALL_WEB__HOST": "127.0.0.1",
+            "LIVESTALL_LIVE__COMMANDS_PER_SECOND": "1000000", "LIVESTALL_LIVE__COMMANDS_BURST": "1000000",
+            "LIVESTALL_LOGS__LEVEL": "warning",
+        }  # fmt: skip
+        process = subprocess.Popen([sys.executable, "-m", "livestall.app.cli", "live"], env=environment)
+        try:
+            wait_for(port)
+            yield port, environment
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def wait_for(port: int) -> None:
+    end = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+async def through_the_door(port: int, environment: dict[str, str], shop: Shop, tea: Article, seconds: float) -> float:
+    """Orders per second that the buyers' process saw answered."""
+    client = await asyncio.create_subprocess_exec(
+        sys.executable, str(HERE / "_claims_client.py"), f"ws://127.0.0.1:{port}", str(shop.show), str(tea.variant),
+        str(tea.listing), str(SOCKETS), str(seconds), env=environment, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    said, _ = await asyncio.wait_for(client.communicate(), 60)
+    answer = json.loads(said)
+    if answer["refused"]:
+        raise SystemExit(f"{answer['refused']} buyers were refused")
+    return answer["per_s"]
 
 
 def main() -> None:
