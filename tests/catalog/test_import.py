@@ -90,7 +90,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(db: Database, stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    monkeypatch.setattr("livestall.storage._backend", [storage.Disk(tmp_path)])
+    monkeypatch.setattr("livestall.storage.actions._backend", [storage.Disk(tmp_path)])
     person, seller_id = await stage.person(), ids.new()
     async with db.write() as tx:
         await tx.execute(

@@ -49,7 +49,7 @@ class Shop:
 
 @pytest.fixture
 async def shop(db: Database, stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
-    monkeypatch.setattr("livestall.storage._backend", [storage.Disk(tmp_path)])
+    monkeypatch.setattr("livestall.storage.actions._backend", [storage.Disk(tmp_path)])
     person, seller_id = await stage.person(), ids.new()
     draft = catalog.ProductDraft(
         ids.new(), "Teapot", [catalog.VariantDraft(ids.new(), {}, 12_900)], state=catalog.ProductState.active

@@ -187,7 +187,7 @@ async def test_a_silent_server_costs_a_bounded_time(elsewhere: Elsewhere) -> Non
 
 
 async def product_of(db: Database, monkeypatch: pytest.MonkeyPatch, folder: Path) -> UUID:
-    monkeypatch.setattr("livestall.storage._backend", [storage.Disk(folder)])
+    monkeypatch.setattr("livestall.storage.actions._backend", [storage.Disk(folder)])
     draft = catalog.ProductDraft(ids.new(), "Teapot", [catalog.VariantDraft(ids.new(), {}, 1)])
     async with db.write() as tx:
         await catalog.create_product(tx, ids.new(), draft, "CNY")

@@ -31,12 +31,16 @@ def test_every_setting_says_what_it_means():
     assert silent == []
 
 
+def _module(path: Path) -> str:
+    return str(path.relative_to(ROOT / "src")).removesuffix(".py").removesuffix("/__init__")
+
+
 def test_every_section_of_settings_is_listed():
     """A feature that declares settings must be in SECTIONS, else nobody can set them."""
     settings_class = re.compile(r"^class Settings\(.*Section", re.MULTILINE)
     declared = {path for path in files(".py", "src") if settings_class.search(path.read_text())}
     modules = {section.__module__.replace(".", "/") for section in settings.SECTIONS.values()}
-    missing = [str(path) for path in declared if str(path.relative_to(ROOT / "src")).removesuffix(".py") not in modules]
+    missing = [str(path) for path in declared if _module(path) not in modules]
     assert missing == []
 
 

@@ -59,7 +59,10 @@ def test_no_request_makes_the_server_fail(market: tuple[str, dict[str, str]]):
             suppress_health_check=list(HealthCheck),
         )
         schemathesis_test = bounded(_given(found.as_strategy(), ask))
-        schemathesis_test()
+        try:
+            schemathesis_test()
+        except SystemError:  # CPython 3.11 trips over its own parser when threads use it at the same time
+            schemathesis_test()
     assert asked > 100
     assert failed == []
 
