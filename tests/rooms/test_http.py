@@ -15,6 +15,9 @@ from livestall.app.main import create_app
 from livestall.base import ids
 from livestall.live import Tickets
 
+SOMETHING = "01990000-0000-7000-8000-000000000001"
+"""Written out: both workers must collect the same names."""
+
 
 @pytest.fixture
 async def http(db) -> AsyncIterator[Any]:
@@ -111,10 +114,10 @@ async def test_a_ticket_opens_one_show_for_one_person(stage, http) -> None:
 STAFF_ONLY = [
     ("PATCH", "", {"title": "x"}), ("PUT", "/tray", {"items": []}), ("GET", "/ingest", None),
     ("POST", "/ingest/rotate", None), ("POST", "/preview", None), ("POST", "/go-live", None), ("POST", "/end", None),
-    ("POST", "/pins", {"id": str(ids.new()), "listing_id": str(ids.new())}), ("DELETE", f"/pins/{ids.new()}", None),
+    ("POST", "/pins", {"id": str(ids.new()), "listing_id": str(ids.new())}), ("DELETE", f"/pins/{SOMETHING}", None),
     ("GET", "/staff", None), ("PUT", "/staff", {"login": "a@b.example", "role": "moderator"}),
     ("GET", "/numbers", None),
-    ("PUT", "/chat-mode", {"slow_seconds": 5}), ("DELETE", f"/mutes/{ids.new()}", None),
+    ("PUT", "/chat-mode", {"slow_seconds": 5}), ("DELETE", f"/mutes/{SOMETHING}", None),
     ("POST", "/mutes", {"id": str(ids.new()), "user_id": str(ids.new()), "seconds": 5}),
 ]  # fmt: skip
 
