@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, TypeVar
 
 import pytest
@@ -29,6 +30,7 @@ class Stage:
             role: (f"{role}@test.example", PASSWORD) for role in ("operator", "seller", "creator", "buyer")
         }  # fmt: skip
         self._cast: Cast | None = None
+        self._pusher: Pusher | None = None
 
     def do(self, play: Callable[[Cast], Awaitable[T]]) -> T:
         """Run API calls as the market's people, from a test that is not asynchronous."""
@@ -43,23 +45,35 @@ class Stage:
     def flash_sale(self, show_id: str, **extra: object) -> Json:
         return self.do(lambda cast: cast.flash_sale(show_id, **extra))
 
-    def prepare(self) -> Pusher:
+    def prepare(self) -> None:
         """Seed the market and put its first show on air."""
 
-        async def run() -> Pusher:
+        async def run() -> None:
             async with Door(self.base) as door:
                 self._cast = cast = await seed(door, self.served.first_run_token, products=4, on_hand=500)
                 await draw(cast)
                 await Person(door).sign_up(BUYER, PASSWORD, "Bo")
                 show = await cast.live_show("Evening market · 晚间集市")
                 self.show_id = show["id"]
-                ingest = await cast.creator.get(f"/api/shows/{self.show_id}/ingest")
-                pusher = Pusher.camera(f"{ingest['rtmp_server']}/{ingest['rtmp_key']}")
+                await self._push(cast)
                 await cast.go_live(self.show_id)
                 await open_the_evening(cast, self.show_id)
-                return pusher
 
-        return in_thread(run)
+        in_thread(run)
+
+    async def _push(self, cast: Cast) -> None:
+        ingest = await cast.creator.get(f"/api/shows/{self.show_id}/ingest")
+        self._pusher = Pusher.camera(f"{ingest['rtmp_server']}/{ingest['rtmp_key']}")
+
+    def push(self) -> None:
+        """The host's encoder sends again."""
+        self.do(self._push)
+
+    def drop(self) -> None:
+        """The host's encoder is gone from one moment to the next."""
+        if self._pusher is not None:
+            self._pusher.stop()
+            self._pusher = None
 
 
 async def draw(cast: Cast) -> None:
@@ -81,13 +95,30 @@ async def open_the_evening(cast: Cast, show_id: str) -> None:
         await socket.close()
 
 
+@contextmanager
+def on_air(**settings: object) -> Iterator[Stage]:
+    """A seeded market with a show on air, for as long as the block lasts."""
+    served = Served(**settings)
+    try:
+        served.start()
+        stage = Stage(served)
+        try:
+            stage.prepare()
+            yield stage
+        finally:
+            stage.drop()
+    finally:
+        served.stop()
+        served.remove()
+
+
+@pytest.fixture(scope="session")
+def open_market() -> Callable[..., AbstractContextManager[Stage]]:
+    """A market with settings of its own: `with open_market(orders__hold_seconds=30) as market`."""
+    return on_air
+
+
 @pytest.fixture(scope="session")
 def market() -> Iterator[Any]:
-    served = Served()
-    served.start()
-    stage = Stage(served)
-    pusher = stage.prepare()
-    yield stage
-    pusher.stop()
-    served.stop()
-    served.remove()
+    with on_air() as stage:
+        yield stage

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, ViewportSize
 from tests.helpers.market import PASSWORD, Cast, Served, in_thread, seed
 
 from livestall.app.demo.client import Door
@@ -68,13 +68,12 @@ def sign_in(window: Window, login: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def camera_chromium() -> Iterator[Browser]:
+def camera_chromium(playwright: Playwright) -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.skip("needs Chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { ShowCard } from "@/shared/api/types";
 import { currentLanguage } from "@/shared/i18n";
 import { formatCount } from "@/shared/lib/format";
+import { useDesktop } from "@/shared/lib/use-media";
 import { Avatar, Badge, Icon, Photo, Price } from "@/shared/ui";
 import { Preview } from "./preview";
 import styles from "./hero-tile.module.css";
@@ -11,10 +12,11 @@ import styles from "./hero-tile.module.css";
 /** A live show given room: its moving picture on a blurred copy of itself, and beside it who, what and for how much. */
 export function HeroTile({ show }: { show: ShowCard }) {
   const { t } = useTranslation("feed");
+  const desktop = useDesktop();
   return (
     <li>
       <Link to="/shows/$id" params={{ id: show.id }} search={{}} className={styles.hero} preload="intent">
-        <span className={styles.blur} aria-hidden="true"><Preview show={show} eager /></span>
+        {desktop && <span className={styles.blur} aria-hidden="true"><Preview show={show} eager /></span>}
         <span className={styles.picture}><Preview show={show} eager /></span>
         <span className={styles.about}>
           <span className={styles.badges}>
