@@ -29,7 +29,7 @@ check: setup ## lint, format, types, layers, pages
 
 test: check ## everything: check, the pages' unit tests, then all Python tests with the browser
 	scripts/node npm --prefix web run --silent test
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 race: setup ## the races again and again
 	for i in 1 2 3 4 5; do $(BIN)/pytest -q tests/races; done

@@ -140,7 +140,7 @@ def stage(db: Database) -> Stage:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser's tests come last (each file in one worker, as its xdist_group says): Playwright keeps an event loop
+    """The browser's tests come last (each file in one worker: `--dist loadfile`): Playwright keeps an event loop
     running in its thread, in which no asynchronous test can run afterwards."""
     browser = [item for item in items if "/tests/e2e/" in item.path.as_posix()]
     items[:] = [item for item in items if item not in set(browser)] + browser

@@ -20,7 +20,6 @@ from helpers.market import Cast, Pusher, Served, seed, until
 from livestall.app.demo.client import Door, Json, Person, Refused, Socket
 from livestall.base import ids
 
-pytestmark = pytest.mark.xdist_group("faults")
 BUYERS = 50
 QUOTA = 400
 LIMIT = 6

@@ -13,7 +13,6 @@ from helpers.market import CITY, Cast, Served, seed, until
 from livestall.app.demo.client import Door, Json, Person, Refused, Socket
 from livestall.base import ids
 
-pytestmark = pytest.mark.xdist_group("flows")
 HOLD_SECONDS = 30
 
 

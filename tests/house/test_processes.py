@@ -17,7 +17,6 @@ import pytest
 
 from helpers.market import Served
 
-pytestmark = pytest.mark.xdist_group("processes")
 SECOND_START_SECONDS = 10
 STOP_SECONDS = 10
 

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, settings
 from helpers.market import Served, in_thread, seed
 from livestall.app.demo.client import Door
 
-pytestmark = pytest.mark.xdist_group("schema")
 EXAMPLES = 4
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e-evening")]
+pytestmark = pytest.mark.e2e
 Window = Callable[..., Any]
 HOLD_SECONDS = 30
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e-pages")]
+pytestmark = pytest.mark.e2e
 # Each pair of size, language and scheme once.
 LOOKS = [(True, "en", "light"), (True, "zh", "dark"), (False, "en", "dark"), (False, "zh", "light")]
 look = pytest.mark.parametrize(("phone", "language", "scheme"), LOOKS)

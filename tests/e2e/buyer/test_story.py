@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e-story")]
+pytestmark = pytest.mark.e2e
 ADDRESS = {
     "recipient": "Ana Lima",
     "phone": "+351 912 345 678",

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.helpers.market import PASSWORD, Served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e-seller")]
+pytestmark = pytest.mark.e2e
 Open = Callable[..., Any]
 OPERATOR = "operator@test.example"
 SELLER = "farm@test.example"

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from tests.helpers.market import Cast
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("e2e-studio")]
+pytestmark = pytest.mark.e2e
 Open = Callable[..., Any]
 CREATOR = "creator@test.example"
 
