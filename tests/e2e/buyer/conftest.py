@@ -19,6 +19,8 @@ FLAGS = [
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = ROOT / "test-results" / "pages"
+STILL = """() => document.getAnimations().every(
+    one => one.playState !== "running" || one.effect.getComputedTiming().iterations === Infinity)"""
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 # Not ours to prevent: the media plane answers 404 for a poster that is not drawn yet.
@@ -36,6 +38,7 @@ class Window:
     def axe(self) -> None:
         """No accessibility violation on the page as it stands."""
         self.page.evaluate(AXE.read_text())
+        self.page.wait_for_function(STILL)  # half-way through a transition colours are not what they will be
         found = self.page.evaluate(
             "axe.run(document, {resultTypes: ['violations']})"
             ".then(all => all.violations.map(one => [one.id, one.nodes.map(node => node.target.join(' '))]))"

@@ -23,6 +23,8 @@ FLAGS = [
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = ROOT / "test-results" / "pages"
+STILL = """() => document.getAnimations().every(
+    one => one.playState !== "running" || one.effect.getComputedTiming().iterations === Infinity)"""
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 # A poster that is not drawn yet is a 404 of the media plane; a refusal under test is said by the page itself.
@@ -37,8 +39,8 @@ class Window:
 
     def axe(self) -> None:
         """No accessibility violation on the page as it stands."""
-        self.page.wait_for_timeout(250)  # colours are read at the end of transitions
         self.page.evaluate(AXE.read_text())
+        self.page.wait_for_function(STILL)  # half-way through a transition colours are not what they will be
         found = self.page.evaluate(
             "axe.run(document, {resultTypes: ['violations']})"
             ".then(all => all.violations.map(one => [one.id, one.nodes.map(node => node.target.join(' '))]))"
