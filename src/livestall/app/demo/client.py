@@ -35,7 +35,7 @@ class Door:
         self.base = base.rstrip("/")
         self.session = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(), timeout=aiohttp.ClientTimeout(total=30),
-            connector=aiohttp.TCPConnector(limit=64),
+            connector=aiohttp.TCPConnector(limit=512),  # every viewer keeps a socket open
         )  # fmt: skip
 
     async def close(self) -> None:
