@@ -1,0 +1,8 @@
+"""Nothing yet."""
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    pass

@@ -1,0 +1,8 @@
+"""Nothing yet."""
+
+revision = "0015"
+down_revision = "0014"
+
+
+def upgrade() -> None:
+    pass
