@@ -15,6 +15,7 @@ from livestall.base.db import Database, Tx
 from livestall.base.errors import Refusal, SameIdOtherContents, Unavailable
 from livestall.orders import Counter, Draft, Placed, Settings
 from livestall.orders.actions import Ready, place
+from livestall.orders.model.refusals import LineFull
 
 
 async def everyone(counter: Counter, drafts: Sequence[Draft]) -> list[Placed | BaseException]:
@@ -137,3 +138,37 @@ async def test_a_buyer_who_hangs_up_spoils_nothing(shop: Shop) -> None:
     assert isinstance(await counter.place(draft(tea.line())), Placed)
     await counter.close()
     assert (await shop.pool(tea.variant))[2] in {1, 2}
+
+
+async def test_everyone_in_line_knows_how_many_are_before_them(shop: Shop) -> None:
+    tea = await shop.product(30)
+    seen: list[list[int]] = []
+
+    async def looked_at(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+        seen.append([entry.ahead for entry in entries])
+        return await place(tx, drafts, ready)
+
+    counter = Counter(shop.db, batch_max=2, verb=looked_at)
+    late = draft(tea.line())
+    assert counter.ahead(late) == 0
+    entries = [counter.enter(draft(tea.line())) for _ in range(6)]
+    assert counter.ahead(late) == 6
+    assert [entry.ahead for entry in entries] == [0, 1, 2, 3, 4, 5]
+    assert all(await asyncio.gather(*(entry.answer for entry in entries)))
+    assert seen == [[0, 0, 2, 3, 4, 5], [0, 0, 0, 0, 2, 3], [0] * 6]
+    assert counter.ahead(late) == 0
+    await counter.close()
+
+
+async def test_a_full_line_sends_the_next_one_away_and_says_when_to_come_back(shop: Shop) -> None:
+    tea = await shop.product(30)
+    with config.override(Settings(waiting_max=3)):
+        counter = Counter(shop.db)
+        entries = [counter.enter(draft(tea.line())) for _ in range(3)]
+        with pytest.raises(LineFull) as full:
+            await counter.place(draft(tea.line()))
+        assert 1 <= full.value.retry_after_seconds <= 60
+        assert all(await asyncio.gather(*(entry.answer for entry in entries)))
+        assert isinstance(await counter.place(draft(tea.line())), Placed)
+        await counter.close()
+    assert await shop.pool(tea.variant) == (30, 30, 4, 0)

@@ -13,28 +13,65 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
+from math import ceil
 from typing import Any
 
 import asyncpg
 import structlog
+from prometheus_client import Counter as Total
+from prometheus_client import Gauge, Histogram
 
 from livestall.base import config
 from livestall.base.db import AGAIN, LOST, Database, Tx
 from livestall.base.errors import Refusal, Unavailable
 from livestall.orders import actions
 from livestall.orders.model import Draft, Placed, Settings
+from livestall.orders.model.refusals import LineFull
 
 log = structlog.get_logger()
 RETRIES = 5
 PAUSE_SECONDS = (0.02, 0.05, 0.1, 0.25, 0.5)
 LOCK_SECONDS = 10
+WAIT_SECONDS_MAX = 60
+
+WAITING = Gauge("livestall_orders_waiting_claims", "Claims in line at this process's counter")
+BATCH_CLAIMS = Histogram(
+    "livestall_orders_batch_claims", "Claims decided in one transaction", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500)
+)
+BATCH_SECONDS = Histogram(
+    "livestall_orders_batch_seconds", "From the begin of a batch to its commit, retries included",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5, 15),
+)  # fmt: skip
+WAIT_SECONDS = Histogram(
+    "livestall_orders_wait_seconds", "From arrival to answer, of the claim that waited longest in each batch",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 5, 15, 60),
+)  # fmt: skip
+FULL = Total("livestall_orders_line_full_total", "Claims refused because the line was full")
 
 Verb = Callable[[Tx, Sequence[Draft], actions.Ready | None], Awaitable[list[Placed | Refusal]]]
-Waiting = tuple[Draft, "asyncio.Future[Placed]"]
+Told = Callable[[Placed | Exception], None]
+"""Called once with the answer to a claim: the order, the refusal, or what went wrong."""
 
 NOT_COMMITTED = (*AGAIN, asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError)
 """Errors after which the batch is simply decided again. A unique violation is another process that placed the same id a
 moment earlier (its order is found now), or an order number drawn twice."""
+
+
+class Entry:
+    """A claim in line. `answer` (await it) is the order, or raises the refusal that stands against the claim."""
+
+    __slots__ = ("_lane", "_number", "answer", "at", "draft", "told")
+
+    def __init__(self, lane: _Lane, number: int, draft: Draft, told: Told, answer: asyncio.Future[Placed]) -> None:
+        self._lane, self._number = lane, number
+        self.draft, self.told, self.answer = draft, told, answer
+        self.at = time.monotonic()
+
+    @property
+    def ahead(self) -> int:
+        """Claims before this one that are not answered yet; 0 as soon as its own batch is being decided."""
+        lane = self._lane
+        return 0 if self._number < lane.begun else self._number - lane.done
 
 
 class Counter:
@@ -47,9 +84,31 @@ class Counter:
         self._lanes = [_Lane(db, batch_max or settings.batch_max, verb) for _ in range(lanes or settings.lanes)]
 
     async def place(self, draft: Draft) -> Placed:
-        """The answer to `draft`, once, after its batch was committed. Raises the refusal that stands against it, or
-        Unavailable while the database is away: then the same draft may be sent again and again."""
-        return await self._lanes[draft.lines[0].pool_id.int % len(self._lanes)].add(draft)
+        """The answer to `draft`, once, after its batch was committed. Raises the refusal that stands against it,
+        LineFull, or Unavailable while the database is away: then the same draft may be sent again and again."""
+        return await self.enter(draft).answer
+
+    def enter(self, draft: Draft) -> Entry:
+        """Stand in line, behind everyone who came before. Raises LineFull, Unavailable when closing."""
+        answer: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
+
+        def told(said: Placed | Exception) -> None:
+            if answer.done():  # the buyer hung up; the order stands, and the same id will find it
+                return
+            if isinstance(said, Exception):
+                answer.set_exception(said)
+            else:
+                answer.set_result(said)
+
+        return self._lane(draft).add(draft, told, answer)
+
+    def ahead(self, draft: Draft) -> int:
+        """How many claims `draft` would stand behind if it came now."""
+        lane = self._lane(draft)
+        return lane.entered - lane.done
+
+    def _lane(self, draft: Draft) -> _Lane:
+        return self._lanes[draft.lines[0].pool_id.int % len(self._lanes)]
 
     async def close(self) -> None:
         for lane in self._lanes:
@@ -57,23 +116,32 @@ class Counter:
 
 
 class _Lane:
+    """`entered`, `begun` and `done` count the claims that came, whose batch is being decided, that are answered."""
+
     def __init__(self, db: Database, batch_max: int, verb: Verb) -> None:
         self._db, self._batch_max, self._verb = db, batch_max, verb
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Entry] = deque()
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._connection: Any = None
         self._closed = False
+        self._per_second = float(batch_max)
+        self.entered = self.begun = self.done = 0
 
-    async def add(self, draft: Draft) -> Placed:
+    def add(self, draft: Draft, told: Told, answer: asyncio.Future[Placed]) -> Entry:
         if self._closed:
             raise Unavailable
+        if len(self._waiting) >= config.of(Settings).waiting_max:
+            FULL.inc()
+            wait = ceil(len(self._waiting) / self._per_second)
+            raise LineFull(retry_after_seconds=min(max(wait, 1), WAIT_SECONDS_MAX))
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="orders.lane")
-        future: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
-        self._waiting.append((draft, future))
+        entry = Entry(self, self.entered, draft, told, answer)
+        self.entered += 1
+        self._waiting.append(entry)
         self._arrived.set()
-        return await future
+        return entry
 
     async def close(self) -> None:
         self._closed = True
@@ -81,9 +149,10 @@ class _Lane:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        for _, future in self._waiting:
-            _answer(future, Unavailable())
+        for entry in self._waiting:
+            entry.told(Unavailable())
         self._waiting.clear()
+        self.done = self.begun = self.entered
         await self._hang_up()
 
     async def _run(self) -> None:
@@ -96,7 +165,7 @@ class _Lane:
                 await asyncio.sleep(0)  # everything that is ready in this turn of the loop belongs to the batch
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
                 with _answered(batch):
-                    ready = await self._prepare([draft for draft, _ in batch])
+                    ready = await self._prepare([entry.draft for entry in batch])
                     if deciding is not None:
                         await deciding
                 deciding = asyncio.create_task(self._turn(batch, ready), name="orders.batch")
@@ -115,28 +184,37 @@ class _Lane:
             log.info("a batch could not be prepared", error=repr(error))
             return None
 
-    async def _turn(self, batch: Sequence[Waiting], ready: actions.Ready | None) -> None:
+    async def _turn(self, batch: Sequence[Entry], ready: actions.Ready | None) -> None:
+        self.begun += len(batch)
+        start = time.monotonic()
         with _answered(batch):
             await self._decide(batch, ready)
+        self.done += len(batch)
+        now = time.monotonic()
+        self._per_second = max(len(batch) / max(now - start, 0.0001), 1)
+        BATCH_CLAIMS.observe(len(batch))
+        BATCH_SECONDS.observe(now - start)
+        WAIT_SECONDS.observe(now - batch[0].at)
+        WAITING.set(len(self._waiting))
 
-    async def _decide(self, batch: Sequence[Waiting], ready: actions.Ready | None = None) -> None:
+    async def _decide(self, batch: Sequence[Entry], ready: actions.Ready | None = None) -> None:
         """Answer every claim of the batch exactly once, whatever happens."""
         try:
-            answers = await self._place([draft for draft, _ in batch], ready)
+            answers = await self._place([entry.draft for entry in batch], ready)
         except Unavailable as away:
-            for _, future in batch:
-                _answer(future, away)
+            for entry in batch:
+                entry.told(away)
         except Exception as error:
             if len(batch) == 1:
-                log.error("a claim cannot be decided", order_id=str(batch[0][0].order_id), exc_info=error)
-                _answer(batch[0][1], error)
+                log.error("a claim cannot be decided", order_id=str(batch[0].draft.order_id), exc_info=error)
+                batch[0].told(error)
                 return
             log.warning("a batch failed and is decided one by one", claims=len(batch), error=repr(error))
             for one in batch:
                 await self._decide([one])
         else:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                _answer(future, answer)
+            for entry, answer in zip(batch, answers, strict=True):
+                entry.told(answer)
 
     async def _place(self, drafts: Sequence[Draft], ready: actions.Ready | None) -> list[Placed | Refusal]:
         """Decide and commit, again after a lost connection: the clients' ids make a repeat harmless."""
@@ -171,20 +249,11 @@ class _Lane:
 
 
 @contextmanager
-def _answered(batch: Sequence[Waiting]) -> Generator[None]:
+def _answered(batch: Sequence[Entry]) -> Generator[None]:
     """Whatever stops the lane, nobody of the batch waits for ever."""
     try:
         yield
     except BaseException:
-        for _, future in batch:
-            _answer(future, Unavailable())
+        for entry in batch:
+            entry.told(Unavailable())
         raise
-
-
-def _answer(future: asyncio.Future[Placed], answer: Placed | Exception) -> None:
-    if future.done():  # the buyer hung up; the order stands, and the same id will find it
-        return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
-    else:
-        future.set_result(answer)

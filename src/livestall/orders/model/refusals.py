@@ -1,6 +1,6 @@
 """What stands against an order, said to the person who wants it."""
 
-from livestall.base.errors import Conflict, Invalid, NotFound
+from livestall.base.errors import Conflict, Invalid, NotFound, TooMany
 
 
 class SeveralSellers(Invalid):
@@ -43,3 +43,9 @@ class SellerSuspended(Conflict):
     code = "seller-suspended"
     en = "{seller} cannot sell at the moment. Nothing was ordered; look for the product at another seller."
     zh = "商家“{seller}”目前暂停销售，本次未下单，请选择其他商家的商品。"
+
+
+class LineFull(TooMany):
+    code = "line-full"
+    en = "So many people are buying that the line is full. Try again in {retry_after_seconds} s; nothing was ordered."
+    zh = "抢购人数过多，排队已满，请在 {retry_after_seconds} 秒后重试，本次未下单。"

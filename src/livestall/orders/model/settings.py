@@ -1,0 +1,35 @@
+"""The section `orders`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from livestall.base import config
+
+
+class Settings(config.Section, frozen=True, kw_only=True):
+    hold_seconds: Annotated[int, Meta(ge=30, le=86_400, description="an order waits so long for its payment")] = 900
+    flash_hold_seconds: Annotated[
+        int, Meta(ge=30, le=86_400, description="an order with a flash sale waits so long for its payment")
+    ] = 300
+    pay_extension_seconds: Annotated[
+        int, Meta(ge=0, le=3600, description="added once to the wait when a payment starts")
+    ] = 120
+    notice_grace_seconds: Annotated[
+        int, Meta(ge=0, le=600, description="after the wait, notices of a started payment get so long to arrive")
+    ] = 45
+    creator_basis_points: Annotated[
+        int, Meta(ge=0, le=8000, description="ten-thousandths of a show's order estimated for the show's creator")
+    ] = 1000
+    batch_max: Annotated[int, Meta(ge=1, le=2000, description="most orders decided in one transaction")] = 500
+    waiting_max: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="most claims in line at one lane; who comes then is sent away")
+    ] = 50_000
+    lanes: Annotated[
+        int, Meta(ge=1, le=32, description="connections that decide orders side by side, each its own pools")
+    ] = 1
+    answer_seconds_max: Annotated[
+        int, Meta(ge=1, le=60, description="an order is tried again so long while the database is away")
+    ] = 15
