@@ -87,6 +87,7 @@ LISTENERS: Sequence[Listener] = [
 
 SWEEPS: Sequence[Sweep] = [
     *accounts_jobs.SWEEPS,
+    *stock_jobs.SWEEPS,
     *pictures_jobs.SWEEPS,
     *video_jobs.SWEEPS,
     *imports_jobs.SWEEPS,

@@ -4,8 +4,9 @@ A pool is one row: `pool_id` = variant for general stock, = deal for a quota car
 on_hand` is a CHECK. Every verb takes a list and locks pools in the order of their ids.
 """
 
-from livestall.stock.actions import carve, hold, lock, open_more, put_back, receive, release, take, uncarve
+from livestall.stock.actions import carve, hold, lock, open_more, put_back, receive, release, repair, take, uncarve
 from livestall.stock.model import (
+    Audit,
     BelowPromised,
     Carve,
     HoldRequest,
@@ -16,14 +17,16 @@ from livestall.stock.model import (
     OpenMore,
     Pool,
     PoolClosed,
+    Repair,
     SoldOut,
     Stand,
     StockChanged,
 )
-from livestall.stock.store import available, drift, pools, stands
+from livestall.stock.store import audited, audits, available, drift, pools, stands
 
 __all__ = [
-    "BelowPromised", "Carve", "HoldRequest", "LimitReached", "NotEnoughStock", "NotStocked", "OnHand", "OpenMore",
-    "Pool", "PoolClosed", "SoldOut", "Stand", "StockChanged", "available", "carve", "drift", "hold", "lock",
-    "open_more", "pools", "put_back", "receive", "release", "stands", "take", "uncarve",
+    "Audit", "BelowPromised", "Carve", "HoldRequest", "LimitReached", "NotEnoughStock", "NotStocked", "OnHand",
+    "OpenMore", "Pool", "PoolClosed", "Repair", "SoldOut", "Stand", "StockChanged", "audited", "audits", "available",
+    "carve", "drift", "hold", "lock", "open_more", "pools", "put_back", "receive", "release", "repair", "stands",
+    "take", "uncarve",
 ]  # fmt: skip

@@ -27,9 +27,11 @@ from livestall.stock.model import (
     Pool,
     PoolClosed,
     Reason,
+    Repair,
     StockChanged,
     changed,
     decide,
+    repaired,
 )
 
 
@@ -243,3 +245,21 @@ async def _change(
             )
         )
     await outbox.emit(tx, events)
+
+
+async def repair(tx: Tx) -> list[Repair]:
+    """Find every pool that drifts and set it right, safely while the market sells: the pools are locked as sales lock
+    them and looked at again under the lock. Returns what was done, pool by pool, refused ones too."""
+    _, _, found = await store.audited(tx)
+    if not found:
+        return []
+    pools = await store.lock_pools(tx, {one.pool_id for one in found})
+    _, drifting = await store.audits(tx, sorted(pools))
+    repairs = [repaired(one) for one in drifting if one.drift_units]
+    repairs += [repaired(one) for one in found if one.is_missing]
+    done = [one for one in repairs if not one.refused]
+    if done:
+        await store.correct(tx, done, pools)
+        chosen = [one.pool_id for one in done]
+        await _change(tx, Reason.correction, await store.pools(tx, chosen), {}, also=chosen)
+    return repairs

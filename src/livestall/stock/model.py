@@ -63,6 +63,8 @@ class Reason(StrEnum):
     expired = "expired"  # orders were not paid in time
     taken = "taken"  # orders were paid
     put_back = "put-back"  # paid orders were refunded and the units are on sale again
+    found = "found"  # a check: the pool's numbers were not what its movements say; this is the difference
+    correction = "correction"  # a repair: the numbers are what holds and movements say again
 
 
 class HoldState(StrEnum):
@@ -229,3 +231,77 @@ def _take(line: HoldRequest, left: dict[UUID, int], counted: dict[tuple[UUID, UU
     if key:
         counted[key] = had + line.quantity
     return None
+
+
+class Audit(msgspec.Struct, frozen=True):
+    """A pool's numbers beside what its holds and its movements add up to, all of one moment.
+
+    `open_holds` and `posted_holds` are units of orders that wait for their money, and of paid ones. With `is_missing`
+    there are holds or movements of a pool that does not exist.
+    """
+
+    pool_id: UUID
+    variant_id: UUID
+    seller_id: UUID
+    is_missing: bool
+    on_hand: int
+    open: int
+    held: int
+    sold: int
+    open_holds: int
+    open_orders: int
+    posted_holds: int
+    moved: Moved
+
+    @property
+    def drift_units(self) -> int:
+        """Units by which the pool disagrees with its holds or its movements; 0, or something is wrong."""
+        moved = self.moved
+        of_holds = (self.held - self.open_holds, self.sold - self.posted_holds)
+        of_moves = (
+            self.on_hand - moved.on_hand, self.open - moved.open, self.held - moved.held, self.sold - moved.sold
+        )  # fmt: skip
+        return max(sum(map(abs, of_holds)), sum(map(abs, of_moves)))
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """The sums of a pool's movements, and how many there are."""
+
+    count: int
+    on_hand: int
+    open: int
+    held: int
+    sold: int
+
+
+class Repair(msgspec.Struct, frozen=True):
+    """What was done about one pool that drifted: `before` and `after` are (on_hand, open, held, sold), and `refused`
+    says why nothing was done."""
+
+    pool_id: UUID
+    variant_id: UUID
+    before: tuple[int, int, int, int]
+    after: tuple[int, int, int, int]
+    moved: tuple[int, int, int, int]
+    refused: str = ""
+
+
+def repaired(audit: Audit) -> Repair:
+    """What a repair makes of the pool: on hand and open as the movements say, held and sold as the holds say. Refused
+    where that would promise more than there is: then somebody has to count, and decide which order to cancel."""
+    moved = audit.moved
+    before = (audit.on_hand, audit.open, audit.held, audit.sold)
+    after = (moved.on_hand, moved.open, audit.open_holds, audit.posted_holds)
+    on_hand, open_units, held, sold = after
+    refused = ""
+    if audit.is_missing:
+        refused = "there is no such pool: its holds and movements are left over, and no number can be set right"
+    elif held + sold > open_units:
+        refused = (
+            f"{held} held and {sold} sold units are more than the {open_units} that the movements put on sale: "
+            "count the shelf, receive what is there, or cancel orders, then check again"
+        )
+    elif open_units > on_hand or min(after) < 0:
+        refused = f"the movements say {open_units} on sale of {on_hand} on hand: count the shelf and receive it anew"
+    sums = (moved.on_hand, moved.open, moved.held, moved.sold)
+    return Repair(audit.pool_id, audit.variant_id, before, before if refused else after, sums, refused)

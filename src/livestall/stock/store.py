@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from livestall.base.db import Read, Row, Tx
-from livestall.stock.model import Delta, Hold, HoldRequest, HoldState, OnHand, Pool, Reason, Stand
+from livestall.stock.model import (
+    Audit,
+    Delta,
+    Hold,
+    HoldRequest,
+    HoldState,
+    Moved,
+    OnHand,
+    Pool,
+    Reason,
+    Repair,
+    Stand,
+)
 
 LOCK = "for no key update"
 """How pools are locked before anything is decided about them; the race tests' twins switch it off."""
@@ -200,4 +213,86 @@ async def drift(read: Read) -> int:
            where (p.held, p.sold) is distinct from (coalesce(h.held, 0), coalesce(h.sold, 0))
               or (p.on_hand, p.open, p.held, p.sold) is distinct from
                  (coalesce(m.on_hand, 0), coalesce(m.open, 0), coalesce(m.held, 0), coalesce(m.sold, 0))"""
+    )
+
+
+_AUDIT = """select coalesce(p.pool_id, h.pool_id, m.pool_id) as pool_id, p.variant_id, p.seller_id,
+       coalesce(p.on_hand, 0) as on_hand, coalesce(p.open, 0) as open, coalesce(p.held, 0) as held,
+       coalesce(p.sold, 0) as sold, p.pool_id is null as missing,
+       coalesce(h.held, 0) as open_holds, coalesce(h.orders, 0) as open_orders, coalesce(h.sold, 0) as posted_holds,
+       coalesce(m.count, 0) as m_count, coalesce(m.on_hand, 0) as m_on_hand, coalesce(m.open, 0) as m_open,
+       coalesce(m.held, 0) as m_held, coalesce(m.sold, 0) as m_sold"""
+_HELD = """select pool_id, sum(quantity) filter (where state = 'pending') as held,
+       count(*) filter (where state = 'pending') as orders, sum(quantity) filter (where state = 'posted') as sold
+  from stock_hold where state in ('pending', 'posted')"""
+_MOVED = """select pool_id, count(*) as count, sum(on_hand) as on_hand, sum(open) as open, sum(held) as held,
+       sum(sold) as sold from stock_movement"""
+
+
+def _audit(row: Row) -> Audit:
+    moved = Moved(row["m_count"], row["m_on_hand"], row["m_open"], row["m_held"], row["m_sold"])
+    return Audit(
+        row["pool_id"], row["variant_id"] or row["pool_id"], row["seller_id"] or row["pool_id"], row["missing"],
+        row["on_hand"], row["open"], row["held"], row["sold"], row["open_holds"], row["open_orders"],
+        row["posted_holds"], moved,
+    )  # fmt: skip
+
+
+async def audits(read: Read, pool_ids: Collection[UUID]) -> tuple[datetime, list[Audit]]:
+    """The pools beside their holds and movements, in the order of `pool_ids`, and the database's time. One statement:
+    the numbers are of one moment, however many orders are under way. Reads these pools' rows only."""
+    rows = await read.fetch(
+        f"""with wanted as (select pool_id, place from unnest($1::uuid[]) with ordinality as t(pool_id, place)),
+                 h as ({_HELD} and pool_id in (select pool_id from wanted) group by 1),
+                 m as ({_MOVED} where pool_id in (select pool_id from wanted) group by 1)
+            {_AUDIT}, clock_timestamp() as at
+              from wanted w join stock_pool p using (pool_id)
+              left join h using (pool_id) left join m using (pool_id) order by w.place""",
+        list(pool_ids),
+    )
+    return (rows[0]["at"] if rows else await read.fetchval("select clock_timestamp()")), [_audit(row) for row in rows]
+
+
+async def audited(read: Read) -> tuple[int, datetime, list[Audit]]:
+    """How many pools there are, the database's time, and every pool that drifts (holds and movements without a pool
+    are among them). Reads all holds and movements, in one statement."""
+    rows = await read.fetch(
+        f"""with h as ({_HELD} group by 1), m as ({_MOVED} group by 1),
+                 found as ({_AUDIT} from stock_pool p full join h using (pool_id) full join m using (pool_id))
+            select total.pools, clock_timestamp() as at, found.*
+              from (select count(*) as pools from stock_pool) total
+              left join found on missing or (held, sold) is distinct from (open_holds, posted_holds)
+                or (on_hand, open, held, sold) is distinct from (m_on_hand, m_open, m_held, m_sold)
+             order by found.pool_id"""
+    )
+    return rows[0]["pools"], rows[0]["at"], [_audit(row) for row in rows if row["pool_id"] is not None]
+
+
+async def pool_ids_after(read: Read, after: UUID | None, limit: int) -> list[UUID]:
+    rows = await read.fetch(
+        "select pool_id from stock_pool where $1::uuid is null or pool_id > $1 order by pool_id limit $2", after, limit
+    )
+    return [row["pool_id"] for row in rows]
+
+
+async def correct(tx: Tx, repairs: Sequence[Repair], owners: Mapping[UUID, Pool]) -> None:
+    """Set locked pools to `after`. History is added to, never changed: a movement "found" says by how much the numbers
+    differed from the movements, one "correction" what they were changed by."""
+    await tx.execute(
+        """update stock_pool p set on_hand = r.on_hand, open = r.open, held = r.held, sold = r.sold
+             from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[])
+                  as r(pool_id, on_hand, open, held, sold)
+            where p.pool_id = r.pool_id""",
+        [one.pool_id for one in repairs], *[[one.after[column] for one in repairs] for column in range(4)],
+    )  # fmt: skip
+    movements = [
+        (reason.value, one.pool_id, one.variant_id, owners[one.pool_id].seller_id, *difference)
+        for one in repairs
+        for reason, new, old in ((Reason.found, one.before, one.moved), (Reason.correction, one.after, one.before))
+        if any(difference := [a - b for a, b in zip(new, old, strict=True)])
+    ]
+    await tx.executemany(
+        """insert into stock_movement (reason, pool_id, variant_id, seller_id, on_hand, open, held, sold)
+           values ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        movements,
     )
