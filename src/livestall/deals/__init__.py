@@ -17,10 +17,11 @@ from livestall.deals.model import (
     NoSuchDeal,
     NotCheaper,
     Settings,
+    Tier,
 )
 
 __all__ = [
     "Admission", "AlreadyRunning", "Claim", "Deal", "DealChanged", "DealClosed", "DealNotOpen", "DealState",
-    "NewFlashSale", "NoSuchDeal", "NotCheaper", "Settings", "admit", "deals", "end_by_host", "of_show",
+    "NewFlashSale", "NoSuchDeal", "NotCheaper", "Settings", "Tier", "admit", "deals", "end_by_host", "of_show",
     "publish_flash_sale", "release_more",
 ]  # fmt: skip

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 
-from livestall import catalog, rooms, stock
+from livestall import catalog, rooms, stock, video
 from livestall.accounts import Actor
 from livestall.base import clock, config, outbox
 from livestall.base.db import Read, Tx
@@ -59,7 +59,8 @@ async def _with_pools(read: Read, terms: Sequence[Terms]) -> dict[UUID, Deal]:
 
 
 async def publish_flash_sale(tx: Tx, actor: Actor, show_id: UUID, wanted: NewFlashSale) -> Deal:
-    """Announce a flash sale: the quota leaves the general stock now, buying opens after the countdown.
+    """Announce a flash sale: the quota leaves the general stock now; buying opens after the countdown, and not before
+    the slowest viewers have seen the announcement.
 
     Raises NotStaff, NotFound, Invalid, NotCheaper, AlreadyRunning, NotEnoughStock, SameIdOtherContents, ShowOver.
     """
@@ -92,14 +93,28 @@ async def _terms(read: Read, show_id: UUID, wanted: NewFlashSale) -> Terms:
     if wanted.price_amount >= price.amount:
         raise NotCheaper
     now = clock.now()
-    opens_at = now + timedelta(seconds=wanted.countdown_seconds)
+    stream_at = await rooms.stream_now(read, show_id)
+    opening = await _opening(read, show, now, stream_at, wanted.countdown_seconds)
     return Terms(
         id=wanted.id, show_id=show_id, listing_id=wanted.listing_id, variant_id=wanted.variant_id,
         seller_id=offer.seller_id, state=DealState.countdown, price=type(price)(wanted.price_amount, price.currency),
         list_price=price, quota=wanted.quota, released=_released(wanted), per_buyer=wanted.per_buyer, announced_at=now,
-        announced_stream_at=await rooms.stream_now(read, show_id), opens_at=opens_at,
-        closes_at=opens_at + timedelta(seconds=wanted.duration_seconds),
+        announced_stream_at=stream_at, opens_at=opening.opens_at,
+        closes_at=opening.opens_at + timedelta(seconds=wanted.duration_seconds), fair_at=opening.fair_at,
+        slowest_tier=opening.slowest_tier,
     )  # fmt: skip
+
+
+async def _opening(
+    read: Read, show: rooms.ShowRecord, now: datetime, stream_at: datetime, countdown_seconds: int
+) -> model.Opening:
+    settings = config.of(Settings)
+    part_seconds = None
+    if show.stream_id is not None:
+        part_seconds = (await video.playback_of(read, show.stream_id, media="")).part_seconds
+    late = model.latencies(settings, model.tiers_of(show.mode, part_seconds))
+    notice = timedelta(milliseconds=settings.notice_ms)
+    return model.opening(now, stream_at, timedelta(seconds=countdown_seconds), late, notice)
 
 
 def _released(wanted: NewFlashSale) -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
@@ -19,10 +19,25 @@ from livestall.stock import Pool
 
 
 class Settings(config.Section, frozen=True, kw_only=True):
-    countdown_seconds_min: Annotated[int, Meta(ge=0, description="shortest countdown before a flash sale opens")] = 10
+    countdown_seconds_min: Annotated[
+        int, Meta(ge=0, description="shortest countdown a host may ask for; 0 opens a sale as soon as it is fair")
+    ] = 0
     countdown_seconds_max: Annotated[int, Meta(ge=1, description="longest countdown before a flash sale opens")] = 300
     duration_seconds_min: Annotated[int, Meta(ge=1, description="shortest window of a flash sale")] = 60
     duration_seconds_max: Annotated[int, Meta(ge=1, description="longest window of a flash sale")] = 1200
+    whep_latency_ms: Annotated[int, Meta(ge=0, le=60_000, description="how late a viewer by WHEP sees the host")] = 200
+    interactive_latency_ms: Annotated[
+        int, Meta(ge=0, le=60_000, description="how late a viewer by LL-HLS sees the host, in an interactive show")
+    ] = 1100
+    default_latency_ms: Annotated[
+        int, Meta(ge=0, le=60_000, description="how late a viewer by LL-HLS sees the host, in any other show")
+    ] = 2300
+    plain_latency_ms: Annotated[
+        int, Meta(ge=0, le=60_000, description="how late a viewer sees the host by HLS without parts")
+    ] = 6700
+    notice_ms: Annotated[
+        int, Meta(ge=0, le=60_000, description="the slowest viewer sees a flash sale at least so long before it opens")
+    ] = 1000
 
 
 class DealClosed(Conflict):
@@ -73,8 +88,58 @@ MOVES: Mapping[DealState, frozenset[DealState]] = {
 OVER = frozenset({S.ended, S.cancelled})
 
 
+class Tier(StrEnum):
+    """A way to watch a show, by how late the picture is."""
+
+    whep = "whep"  # WebRTC
+    interactive = "ll-hls-interactive"  # HLS in parts of 0.2 s
+    default = "ll-hls"  # HLS in parts of 0.5 s
+    plain = "hls"  # HLS in whole segments, of a neighbour media server
+
+
+def tiers_of(mode: Literal["default", "interactive"], part_seconds: float | None) -> frozenset[Tier]:
+    """The ways to watch a show of that mode; `part_seconds` of its playlist, 0 without parts, None if not known yet."""
+    by_hls = Tier.interactive if mode == "interactive" else Tier.default
+    return frozenset({Tier.whep, Tier.plain if part_seconds == 0 else by_hls})
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """When a flash sale opens. At `fair_at` a viewer by `slowest_tier` has seen the announcement for the least notice;
+    `opens_at` is later when the host's countdown is longer."""
+
+    opens_at: datetime
+    fair_at: datetime
+    slowest_tier: Tier
+
+
+def latencies(settings: Settings, tiers: Collection[Tier]) -> dict[Tier, timedelta]:
+    """How late each of `tiers` is."""
+    everyone = {
+        Tier.whep: settings.whep_latency_ms, Tier.interactive: settings.interactive_latency_ms,
+        Tier.default: settings.default_latency_ms, Tier.plain: settings.plain_latency_ms,
+    }  # fmt: skip
+    return {tier: timedelta(milliseconds=everyone[tier]) for tier in tiers}
+
+
+def opening(
+    announced_at: datetime, announced_stream_at: datetime, countdown: timedelta, late: Mapping[Tier, timedelta],
+    notice: timedelta,
+) -> Opening:  # fmt: skip
+    """The rule of the fair start: everyone has seen the announcement in their own picture before anyone may buy.
+
+    `late` says of each tier that watches how late it is; there is at least one.
+    """
+    slowest = max(late, key=lambda tier: (late[tier], tier))
+    fair_at = announced_stream_at + late[slowest] + notice
+    return Opening(max(announced_at + countdown, fair_at), fair_at, slowest)
+
+
 class Deal(msgspec.Struct, frozen=True, kw_only=True):
-    """A flash sale as anyone sees it. `held`, `sold` and `left` are the numbers of its stock pool at this moment."""
+    """A flash sale as anyone sees it. `held`, `sold` and `left` are the numbers of its stock pool at this moment.
+
+    `fair_at` is when the viewers of `slowest_tier` have seen the announcement long enough; a deal that was announced
+    before there was such a rule has neither.
+    """
 
     id: UUID
     show_id: UUID
@@ -94,6 +159,8 @@ class Deal(msgspec.Struct, frozen=True, kw_only=True):
     announced_stream_at: datetime
     opens_at: datetime
     closes_at: datetime
+    fair_at: datetime | None = None
+    slowest_tier: Tier | None = None
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +181,8 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     announced_stream_at: datetime
     opens_at: datetime
     closes_at: datetime
+    fair_at: datetime | None = None
+    slowest_tier: Tier | None = None
 
     def state_at(self, now: datetime) -> DealState:
         """The state by the clock, which rules even before the sweep has written it down."""
@@ -130,12 +199,13 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             state=state, price=self.price, list_price=self.list_price, quota=self.quota, released=self.released,
             held=pool.held, sold=pool.sold, left=0 if state in OVER else pool.available, per_buyer=self.per_buyer,
             announced_at=self.announced_at, announced_stream_at=self.announced_stream_at, opens_at=self.opens_at,
-            closes_at=self.closes_at,
+            closes_at=self.closes_at, fair_at=self.fair_at, slowest_tier=self.slowest_tier,
         )  # fmt: skip
 
 
 class NewFlashSale(msgspec.Struct, frozen=True, kw_only=True):
-    """What a host asks for. `released` of the `quota` go on sale when it opens (all by default)."""
+    """What a host asks for. `released` of the `quota` go on sale when it opens (all by default). A countdown shorter
+    than is fair is stretched: 0 means as soon as everyone has seen the announcement."""
 
     id: UUID
     listing_id: UUID

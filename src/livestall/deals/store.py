@@ -8,10 +8,10 @@ from uuid import UUID
 
 from livestall.base.db import Read, Row, Tx
 from livestall.base.money import Money
-from livestall.deals.model import DealState, Terms
+from livestall.deals.model import DealState, Terms, Tier
 
 _TERMS = """id, show_id, listing_id, variant_id, seller_id, state, currency, price_amount, list_price_amount, quota,
-            released, per_buyer, announced_at, announced_stream_at, opens_at, closes_at"""
+            released, per_buyer, announced_at, announced_stream_at, opens_at, closes_at, fair_at, slowest_tier"""
 
 
 def _terms(row: Row) -> Terms:
@@ -20,7 +20,8 @@ def _terms(row: Row) -> Terms:
         seller_id=row["seller_id"], state=DealState(row["state"]), price=Money(row["price_amount"], row["currency"]),
         list_price=Money(row["list_price_amount"], row["currency"]), quota=row["quota"], released=row["released"],
         per_buyer=row["per_buyer"], announced_at=row["announced_at"], announced_stream_at=row["announced_stream_at"],
-        opens_at=row["opens_at"], closes_at=row["closes_at"],
+        opens_at=row["opens_at"], closes_at=row["closes_at"], fair_at=row["fair_at"],
+        slowest_tier=None if row["slowest_tier"] is None else Tier(row["slowest_tier"]),
     )  # fmt: skip
 
 
@@ -69,7 +70,7 @@ async def add(tx: Tx, terms: Terms, by_id: UUID) -> bool:
     return bool(
         await tx.execute(
             f"""insert into deal ({_TERMS}, announced_by, kind)
-                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, 'flash')
+                values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, 'flash')
                 on conflict (id) do nothing""",
             terms.id,
             terms.show_id,
@@ -87,6 +88,8 @@ async def add(tx: Tx, terms: Terms, by_id: UUID) -> bool:
             terms.announced_stream_at,
             terms.opens_at,
             terms.closes_at,
+            terms.fair_at,
+            None if terms.slowest_tier is None else terms.slowest_tier.value,
             by_id,
         )
     )

@@ -1226,6 +1226,8 @@ export interface components {
             opens_at: string;
             /** Format: date-time */
             closes_at: string;
+            fair_at?: string | null;
+            slowest_tier?: components["schemas"]["Tier"] | null;
         };
         /**
          * DealState
@@ -1866,6 +1868,12 @@ export interface components {
             expires_at: string;
             url: string;
         };
+        /**
+         * Tier
+         * @description A way to watch a show, by how late the picture is.
+         * @enum {string}
+         */
+        Tier: "whep" | "ll-hls-interactive" | "ll-hls" | "hls";
         /** Totals */
         Totals: {
             viewers: number;

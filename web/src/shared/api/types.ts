@@ -96,8 +96,10 @@ export interface Deal {
   id: string; show_id: string; listing_id: string; variant_id: string; kind: "flash";
   state: "countdown" | "running" | "ended" | "cancelled"; price: Money; list_price: Money; quota: number; released: number;
   held: number; sold: number; left: number; per_buyer: number; announced_at: string; announced_stream_at: string;
-  opens_at: string; closes_at: string;
+  opens_at: string; closes_at: string; fair_at?: string | null; slowest_tier?: Tier | null;
 }
+/** A way to watch, by how late the picture is. A flash sale opens when the slowest has seen it. */
+export type Tier = "whep" | "ll-hls-interactive" | "ll-hls" | "hls";
 
 export interface Address {
   recipient: string; phone: string; region: string; city: string; line1: string; line2: string; postcode: string; country: string;
