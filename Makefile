@@ -5,6 +5,7 @@ SHELL := /bin/bash
 BIN := .venv/bin
 TESTS ?= tests
 WORKERS ?= 2
+BENCH ?=
 
 .PHONY: help setup demo dev test check race bench e2e settings
 
@@ -37,8 +38,9 @@ race: setup ## the races again and again
 e2e: setup ## only the browser
 	$(BIN)/pytest -q tests/e2e
 
-bench: setup ## every number, one JSON line each
-	@for file in bench/[a-z]*.py; do $(BIN)/python $$file; done
+bench: setup ## every number, one JSON line each, and bench/RESULTS.md; BENCH="fanout claims" takes some
+	@scripts/setup bench
+	@$(BIN)/python bench/run.py $(BENCH)
 
 settings: setup ## writes docs/settings.md
 	$(BIN)/livestall settings --markdown > docs/settings.md

@@ -1,0 +1,103 @@
+"""The arithmetic behind the numbers, and the page that shows them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+sys.path.append(str(BENCH))
+
+import _harness  # noqa: E402
+import _table  # noqa: E402
+import run  # noqa: E402
+
+
+def test_a_record_is_the_median_held_against_the_limits_median() -> None:
+    found = _harness.record("fanout.x", "1/s", [70, 90, 80], limit=[100.0, 80.0, 400.0], aim="ratio >= 0.7")
+    assert (found["value"], found["min"], found["max"], found["limit"], found["ratio"]) == (80, 70, 90, 100, 0.8)
+    assert found["met"] is True
+    assert (found["runs"], found["limit_runs"]) == ([70, 90, 80], [100, 80, 400])
+
+
+def test_an_aim_may_be_missed_and_a_fixed_limit_has_no_runs() -> None:
+    found = _harness.record("x.ms", "ms", [301.0, 299.0, 310.0], limit=300, aim="value <= 300")
+    assert (found["met"], found["limit_runs"], found["ratio"]) == (False, [], 1.003)
+    with pytest.raises(ValueError, match="is no aim"):
+        _harness.record("x.ms", "ms", [1.0], aim="fast enough")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.0, 0), (0.012345, 0.0123), (1.23456, 1.23), (123.456, 123), (98765.4, 98765)]
+)
+def test_numbers_are_rounded_to_what_counts(value: float, shown: float) -> None:
+    assert _harness.rounded(value) == shown
+
+
+def test_subjects_take_turns() -> None:
+    order: list[str] = []
+    found = _harness.turns(
+        {"limit": lambda: order.append("limit") or len(order), "ours": lambda: order.append("ours") or len(order)}
+    )
+    assert order == ["limit", "ours"] * 3
+    assert found == {"limit": [1, 3, 5], "ours": [2, 4, 6]}
+
+
+def test_a_process_stays_on_its_core_and_its_children_are_counted() -> None:
+    busy = (
+        "import subprocess, sys, time\np = subprocess.Popen([sys.executable, '-c', 'while True: pass'])\ntime.sleep(60)"
+    )
+    with _harness.running(0, [sys.executable, "-c", busy]) as process:
+        deadline = time.monotonic() + 20
+        while _harness.cpu_seconds(process.pid, children=True) - _harness.cpu_seconds(process.pid) < 0.1:
+            assert time.monotonic() < deadline, "the child's time is not counted"
+            time.sleep(0.02)
+        parent, child = _harness.family(process.pid)
+        assert os.sched_getaffinity(child) == {_harness.cores()[0]}
+        assert _harness.rss_bytes(parent, children=True) > _harness.rss_bytes(parent)
+        os.kill(child, 9)
+
+
+def test_waiting_for_a_process_that_ended_says_so() -> None:
+    process = _harness.start_on(None, [sys.executable, "-c", "raise SystemExit(3)"], stderr=subprocess.DEVNULL)
+    with pytest.raises(RuntimeError, match="ended with 3"):
+        _harness.wait_for(_harness.free_port(), process)
+
+
+def test_the_page_shows_groups_verdicts_and_what_stands_beside() -> None:
+    records = [
+        _harness.record("web.room_kb", "kB", [182.4], limit=350),
+        _harness.record("fanout.a", "1/s", [2000.0], limit=[1000.0], aim="ratio >= 0.7", beside={"other": [500.0]}),
+        _harness.record("fanout.b", "ms", [250.0], aim="value <= 200", note="why it is so"),
+        {"name": "fanout.c", "skipped": "there is no nginx"},
+    ]
+    page = _table.results(records, {"fanout": "What it does."}, ["`x.py` ended with 1"], ["2 cores"], "2026-01-02")
+    assert "| `fanout.a` 1/s | 2,000 | **2,000** | 2,000 | 1,000 | 2 | ratio ≥ 0.7 | ✓ |" in page
+    assert "| other | 500 | 500 | 500 | 0.25 |" in page
+    assert "| `fanout.b` ms | 250 | **250** | 250 | – | – | value ≤ 200 | ✗ |" in page
+    assert "not measured: there is no nginx" in page
+    assert "Aims missed: `fanout.b`." in page
+    assert "Did not finish: `x.py` ended with 1" in page
+    assert page.index("What it does.") < page.index("`fanout.a`") < page.index("- `fanout.b`: why it is so")
+    assert page.index("## Fan-out") < page.index("## The page")
+
+
+def test_a_later_line_of_the_same_name_holds() -> None:
+    groups = _table.grouped([{"name": "a.x", "value": 1}, {"name": "a.x", "value": 2}])
+    assert groups == {"a": [{"name": "a.x", "value": 2}]}
+
+
+def test_numbers_are_found_among_other_output() -> None:
+    assert run.lines('warming up\n{"name": "a.b", "value": 1}\n[1]\n{"no": 1}\n') == [{"name": "a.b", "value": 1}]
+
+
+def test_words_choose_files_and_an_unknown_one_is_told() -> None:
+    assert [one.stem for one in run.files(["web_room", "start"])] == ["start", "web_room"]
+    assert "run" not in [one.stem for one in run.files([])]
+    with pytest.raises(SystemExit, match="no measurement begins with 'nonsense'"):
+        run.files(["nonsense"])
