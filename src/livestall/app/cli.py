@@ -89,6 +89,12 @@ def actors(_arguments: argparse.Namespace) -> int:
     return house.actors(where["market"], where["rtmp"])
 
 
+def stock(arguments: argparse.Namespace) -> int:
+    from livestall.app import stock_check
+
+    return stock_check.run(as_json=arguments.json, repair=arguments.repair)
+
+
 def openapi(_arguments: argparse.Namespace) -> int:
     import msgspec
 
@@ -105,6 +111,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "demo": (demo, "run a market with goods, a live show and a hundred viewers"),
     "doctor": (doctor, "say what is wrong with this machine"),
     "settings": (settings, "print every setting with its meaning"),
+    "stock": (stock, "`stock check`: is every number what holds and movements say? --repair sets it right"),
     "openapi": (openapi, "print the API's OpenAPI 3.1 description"),
     "migrate": (migrate, "bring the database at LIVESTALL_DATABASE_URL to the newest schema"),
     "web": (web, "one plane alone: HTTP API and pages"),
@@ -122,6 +129,10 @@ def parser() -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=meaning, description=meaning)
         if name == "settings":
             one.add_argument("--markdown", action="store_true", help="as the page docs/settings.md")
+        if name == "stock":
+            one.add_argument("what", choices=["check"], help="compare pools with their holds and movements")
+            one.add_argument("--repair", action="store_true", help="write correcting movements where that is safe")
+            one.add_argument("--json", action="store_true", help="for programs")
         if name == "doctor":
             one.add_argument("--json", action="store_true", help="for programs")
     return root

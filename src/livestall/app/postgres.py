@@ -220,3 +220,14 @@ class Postgres:
             return self.log_file.read_bytes()[self._log_start :].decode(errors="replace")[-2000:]
         except FileNotFoundError:
             return ""
+
+
+def dsn_of_running(folder: Path, database: str = "livestall") -> str:
+    """The URL of the server that runs over `folder` now, found in its pid file; empty if none does."""
+    try:
+        lines = (folder.resolve() / "data" / "postmaster.pid").read_text().splitlines()
+        if not Path(f"/proc/{int(lines[0])}").exists():
+            return ""
+    except (OSError, ValueError, IndexError):
+        return ""
+    return f"postgresql://livestall@/{database}?host={lines[4]}" if len(lines) > 4 and lines[4] else ""

@@ -20,7 +20,7 @@ from litestar.types import ControllerRouterHandler
 from livestall import accounts, deals, orders, payments, stock
 from livestall.accounts import jobs as accounts_jobs
 from livestall.accounts import web as accounts_web
-from livestall.app import addresses, numbers, projections, settings, snapshot
+from livestall.app import addresses, numbers, projections, proof, settings, snapshot
 from livestall.base import config
 from livestall.base.db import Database, Read
 from livestall.base.jobs import Sweep
@@ -73,6 +73,7 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     *sandbox.ROUTES,
     *snapshot.ROUTES,
     *numbers.ROUTES,
+    *proof.ROUTES,
     *stock_web.ROUTES,
     *deals_web.ROUTES,
     *orders_web.ROUTES,
