@@ -90,6 +90,7 @@ class Served:
             "LIVESTALL_MEDIA__PORT": str(self.media),
             "LIVESTALL_MEDIA__RTMP_PORT": str(self.rtmp),
             "LIVESTALL_LOGS__LEVEL": "warning",
+            "LIVESTALL_WATCH__PORT": "0",  # many markets run side by side in tests
             **{f"LIVESTALL_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.process: subprocess.Popen[str] | None = None

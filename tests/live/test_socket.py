@@ -383,4 +383,4 @@ async def test_closing_says_bye_and_when_to_come_back(make_wire, get) -> None:
     await get(client)
     await wire.server.close(Unavailable())
     bye = await bye_of(client, get)
-    assert bye["retry_seconds"] >= 1
+    assert 0 < bye["retry_seconds"] <= 2

@@ -68,6 +68,15 @@ def settings(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def reload(_arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from livestall.app import reload as house
+    from livestall.app import settings
+
+    return house.run(Path(settings.load().data).resolve())
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     from livestall.app import doctor as house
 
@@ -109,6 +118,7 @@ def openapi(_arguments: argparse.Namespace) -> int:
 COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "serve": (serve, "run the whole market on this machine"),
     "demo": (demo, "run a market with goods, a live show and a hundred viewers"),
+    "reload": (reload, "replace every process of the running market by a fresh one, without a gap"),
     "doctor": (doctor, "say what is wrong with this machine"),
     "settings": (settings, "print every setting with its meaning"),
     "stock": (stock, "`stock check`: is every number what holds and movements say? --repair sets it right"),

@@ -11,6 +11,7 @@ import asyncio
 import gc
 import re
 import signal
+import socket
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,9 @@ from picows import WSUpgradeRequest
 from livestall import chat, live, rooms
 from livestall.app import settings, wiring
 from livestall.app.addresses import addresses_of, marks
+from livestall.app.handoff import Handoff
 from livestall.app.snapshot import ShowSource
+from livestall.app.watch import Watch, database_answers
 from livestall.base import config
 from livestall.base import log as logs
 from livestall.base.db import Database, Tx
@@ -56,13 +59,19 @@ class Projector:
         self._projections = projections
         self._topics = [event.topic for event in projections]
         self._woken = asyncio.Event()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """End `run` after the batch under way."""
+        self._stopping = True
+        self._woken.set()
 
     def wake(self) -> None:
         self._woken.set()
 
     async def run(self) -> None:
-        """Project for ever; while the database is away, wait for it."""
-        while True:
+        """Project until stopped; while the database is away, wait for it."""
+        while not self._stopping:
             pause, moved = IDLE_SECONDS, False
             try:
                 moved = await self.step()
@@ -261,9 +270,9 @@ class Gateway:
                 self._edges.popitem(last=False)
         return known
 
-    async def start(self, host: str, port: int) -> int:
-        """Serve; returns the port."""
-        port = await self.server.start(host, port)
+    async def start(self, host: str, port: int, listener: socket.socket | None = None) -> int:
+        """Serve, on `listener` if one is bound already; returns the port."""
+        port = await self.server.start(host, port, listener)
         for work in (self.projector.run(), self.audience.run(), self._every_second()):
             self._tasks.append(asyncio.create_task(work))
         return port
@@ -273,8 +282,14 @@ class Gateway:
             await asyncio.sleep(1)
             self.audience.watch_peaks()
 
+    async def step_aside(self) -> None:
+        """Accept nobody more and project nothing more: from now on the process that follows does both."""
+        self.server.stop_accepting()
+        self.projector.stop()
+        await asyncio.wait(self._tasks[:1], timeout=STOP_SECONDS)
+
     async def close(self) -> None:
-        """Say bye, keep the last counts, stop."""
+        """Answer what is under way, say bye, keep the last counts, stop."""
         for task in self._tasks:
             task.cancel()
         await self.server.close(Unavailable())
@@ -303,9 +318,16 @@ async def _on_ping(_caller: Caller, _command_id: UUID, _body: Nothing) -> dict[s
 async def serve(db: Database, host: str, port: int, stop: asyncio.Event) -> None:
     """Run a gateway until `stop` is set."""
     gateway = Gateway(db)
-    await gateway.start(host, port)
+    watch, handoff = Watch("live", [database_answers(db)]), Handoff(stop.set)
+    listener = handoff.listener("live.port", host, port)
+    await handoff.go()
+    await gateway.start(host, port, listener)
+    watch.start()
     log.info("live gateway listens", host=host, port=port)
     await stop.wait()
+    watch.leave()
+    await gateway.step_aside()
+    handoff.closed()
     await gateway.close()
 
 

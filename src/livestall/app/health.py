@@ -11,7 +11,7 @@ import httpx
 import msgspec
 from litestar import Response, get
 
-from livestall import stock
+from livestall import stock, video
 from livestall.app import settings
 from livestall.base import config
 from livestall.base.db import Database, Tx
@@ -51,8 +51,8 @@ async def look(db: Database) -> list[PlaneHealth]:
     probes: Sequence[Awaitable[PlaneHealth]] = [
         _database(db),
         _http("web", f"http://{host}:{web.port}/api/health"),
-        _listens("live", host, [live.port]),
-        _listens("media", host, [media.port, media.rtmp_port]),
+        _http("live", f"http://{host}:{live.port}/health"),
+        _media(host, media),
         _work(db),
     ]
     return list(await asyncio.gather(*probes))
@@ -65,6 +65,11 @@ async def _http(name: str, url: str) -> PlaneHealth:
     except httpx.HTTPError as error:
         return PlaneHealth(name, "down", f"does not answer: {error!r}")
     return PlaneHealth(name, "up") if answer.is_success else PlaneHealth(name, "down", f"answers {answer.status_code}")
+
+
+async def _media(host: str, media: video.Settings) -> PlaneHealth:
+    listens = await _listens("media", host, [media.rtmp_port])
+    return await _http("media", f"http://{host}:{media.port}/healthz") if listens.state == "up" else listens
 
 
 async def _listens(name: str, host: str, ports: Sequence[int]) -> PlaneHealth:
@@ -103,6 +108,14 @@ async def beat(tx: Tx, worker: str) -> None:
     await tx.execute(
         "insert into worker_beat (worker, at) values ($1, now()) on conflict (worker) do update set at = now()", worker
     )
+
+
+async def is_fresh(db: Database, worker: str) -> bool:
+    """Whether that worker has reported within the last 15 s. Raises Unavailable."""
+    async with db.read() as read:
+        return bool(
+            await read.fetchval("select now() - at < $2 from worker_beat where worker = $1", worker, BEAT_AGE_MAX)
+        )
 
 
 async def leave(tx: Tx, worker: str) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
-from collections.abc import AsyncGenerator
+import socket
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +14,7 @@ import asyncpg
 import msgspec
 import structlog
 import uvicorn
+import uvloop
 from litestar import Litestar, Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -22,15 +25,19 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from livestall.accounts import web as accounts
 from livestall.app import health, pages, settings, wiring
 from livestall.app.addresses import provide_addresses
+from livestall.app.handoff import Handoff
+from livestall.app.watch import Watch, database_answers
 from livestall.base import config
 from livestall.base import log as logs
 from livestall.base.db import Database
 from livestall.base.errors import Invalid
 from livestall.base.http import EXCEPTION_HANDLERS, Problem, Who, may, on_refusal
-from livestall.orders import Counter
+from livestall.orders import Counter, Line
 
 log = structlog.get_logger()
 STOP_SECONDS = 4
+LEAVE_SECONDS = 1.5
+"""After it stopped accepting, a process waits so long for connections to close with an answer of theirs."""
 
 
 @get("/api/openapi.json", opt=may(Who.anyone), include_in_schema=False, media_type="application/vnd.oai.openapi+json")
@@ -62,6 +69,7 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
     """The ASGI application over `db`. Does not touch the database until the first request."""
 
     counter = Counter(db)
+    line = Line(counter)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
@@ -75,11 +83,15 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
     async def provide_counter() -> Counter:
         return counter
 
+    async def provide_line() -> Line:
+        return line
+
     app = Litestar(
         route_handlers=[*wiring.ROUTES, *health.ROUTES, openapi_description],
         dependencies={
             "db": Provide(provide_db),
             "counter": Provide(provide_counter),
+            "line": Provide(provide_line),
             "actor": Provide(accounts.provide_actor),
             "addresses": Provide(provide_addresses),
         },
@@ -103,6 +115,30 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
     return app
 
 
+class Server(uvicorn.Server):
+    """Ends without a failed request: it stops accepting, lets each connection that is used once more close itself with
+    its answer, and then closes those that nobody uses."""
+
+    def __init__(self, options: uvicorn.Config, on_closed: Callable[[], None]) -> None:
+        super().__init__(options)
+        self._on_closed = on_closed
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for one in sockets or []:
+            one.close()
+        self._on_closed()
+        self.server_state.default_headers.append((b"connection", b"close"))
+        deadline = asyncio.get_running_loop().time() + LEAVE_SECONDS
+        while self.server_state.connections and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.02)
+        await super().shutdown([])
+
+
 def create_site(db: Database) -> pages.Site:
     """The API and the pages together, as `livestall web` serves them."""
     api = create_app(db)
@@ -110,17 +146,37 @@ def create_site(db: Database) -> pages.Site:
     return pages.Site(api, prefixes, pages.load(pages.folder()))
 
 
+async def serve(db: Database, site: pages.Site) -> None:
+    """Serve until SIGTERM, or until another process takes this one's place."""
+    web = config.of(settings.Web)
+    options = uvicorn.Config(
+        site,  # pyright: ignore[reportArgumentType]
+        http="httptools", ws="none", log_config=None, access_log=web.access_log,
+        proxy_headers=bool(config.of(settings.Address).web), server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS, timeout_keep_alive=65, backlog=4096,
+    )  # fmt: skip
+    watch = Watch("web", [database_answers(db)])
+
+    def closed() -> None:
+        watch.leave()
+        handoff.closed()
+
+    server = Server(options, closed)
+    handoff = Handoff(server.stop)
+    listener = handoff.listener("web.port", web.host, web.port)
+    await handoff.go()
+    watch.start()
+    await server.serve(sockets=[listener])
+
+
 def run() -> None:
     """The entry of `livestall web`: one process, one event loop."""
     core = settings.load()
-    web, options = config.of(settings.Web), config.of(settings.Logs)
+    options = config.of(settings.Logs)
     logs.set_up("web", as_json=options.as_json, level=options.level)
-    site = create_site(Database(core.database_url, minimum=2, maximum=20))
+    db = Database(core.database_url, minimum=2, maximum=20)
+    site = create_site(db)
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    uvicorn.run(
-        site,  # pyright: ignore[reportArgumentType]
-        host=web.host, port=web.port, loop="uvloop", http="httptools", ws="none", log_config=None,
-        access_log=web.access_log, proxy_headers=bool(config.of(settings.Address).web), server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS, timeout_keep_alive=65, backlog=4096,
-    )  # fmt: skip
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(db, site))

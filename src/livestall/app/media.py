@@ -11,6 +11,8 @@ import uvloop
 from aiohttp import web
 
 from livestall.app import guard, settings
+from livestall.app.handoff import Handoff
+from livestall.app.watch import Watch
 from livestall.base import config
 from livestall.base import log as logs
 from livestall.video.embedded.engine import Engine
@@ -18,6 +20,7 @@ from livestall.video.embedded.hooks import Market
 from livestall.video.embedded.http import create_app
 
 log = structlog.get_logger()
+BACKLOG = 1024
 
 
 def run() -> None:
@@ -37,15 +40,23 @@ async def serve(core: settings.Core) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await engine.start()
-    rtmp = await loop.create_server(engine.rtmp, here.host, media.rtmp_port)
+    handoff, watch = Handoff(stopping.set), Watch("media")
+    rtmp_listener = handoff.listener("media.rtmp_port", here.host, media.rtmp_port)
+    http_listener = handoff.listener("media.port", here.host, media.port)
     runner = web.AppRunner(create_app(engine), access_log=None, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, here.host, media.port).start()
+    await handoff.go()
+    await engine.start()
+    rtmp = await loop.create_server(engine.rtmp, sock=rtmp_listener, backlog=BACKLOG)
+    site = web.SockSite(runner, http_listener, backlog=BACKLOG)
+    await site.start()
+    watch.start()
     log.info("media is up", rtmp_port=media.rtmp_port, http_port=media.port)
     await stopping.wait()
+    watch.leave()
     rtmp.close()
     await engine.stop()
+    handoff.closed()
     await runner.cleanup()
 
 

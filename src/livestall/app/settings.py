@@ -11,7 +11,7 @@ import msgspec.inspect
 from msgspec import Meta
 
 from livestall import accounts, catalog, chat, deals, live, orders, payments, rooms, storage, video
-from livestall.app import guard
+from livestall.app import guard, handoff
 from livestall.base import config, keys
 from livestall.payments.backends import sandbox
 
@@ -33,6 +33,7 @@ class Web(config.Section, frozen=True, kw_only=True):
     host: Annotated[str, Meta(description="address that web, live and media listen on")] = "0.0.0.0"
     port: Annotated[int, Meta(ge=0, le=65535, description="HTTP port of the pages and the API")] = 8000
     access_log: Annotated[bool, Meta(description="one log line a request")] = False
+    processes: Annotated[int, Meta(ge=1, le=16, description="web processes on this machine, sharing the port")] = 1
 
 
 Live = live.Settings
@@ -49,6 +50,20 @@ class Address(config.Section, frozen=True, kw_only=True):
     live: Annotated[str, Meta(description="public address of the gateway, e.g. wss://market.example")] = ""
     media: Annotated[str, Meta(description="public address of the media server, e.g. https://video.example")] = ""
     rtmp: Annotated[str, Meta(description="public RTMP address, e.g. rtmp://video.example/live")] = ""
+
+
+class Work(config.Section, frozen=True, kw_only=True):
+    processes: Annotated[int, Meta(ge=1, le=16, description="worker processes on this machine")] = 1
+
+
+class Watch(config.Section, frozen=True, kw_only=True):
+    """Each process answers /metrics, /health and /ready on a port of its own: this one for the first web process, 20
+    more for live, 40 for media, 60 for work, 80 for `serve`, and one more for each further process of a plane."""
+
+    host: Annotated[str, Meta(description="address for metrics and health; never public by accident")] = "127.0.0.1"
+    port: Annotated[
+        int, Meta(ge=0, le=65_400, description="port of the first web process; live +20, media +40, work +60; 0: off")
+    ] = 9700
 
 
 class Logs(config.Section, frozen=True, kw_only=True):
@@ -69,12 +84,14 @@ SECTIONS: dict[str, type[config.Section]] = {
     "sandbox": sandbox.Settings,
     "orders": orders.Settings,
     "address": Address,
+    "work": Work,
+    "watch": Watch,
     "logs": Logs,
 }
 """Section name → type. Features add theirs here, in the order of the layers."""
 
 PLAIN = {f"{config.PREFIX}{field.upper()}": field for field in Core.__struct_fields__}
-INNER = {guard.PARENT, guard.FIRST_RUN}
+INNER = {guard.PARENT, guard.FIRST_RUN, handoff.NUMBER, handoff.LINE, handoff.SOCKETS}
 """Variables that processes of the house tell each other; not settings."""
 
 

@@ -22,8 +22,11 @@ import structlog
 from livestall import accounts
 from livestall.app import health, settings
 from livestall.app.guard import FIRST_RUN, PARENT
+from livestall.app.keeper import BACKOFF_SECONDS, CALM_SECONDS, Keeper, NotReplaced, Plane, end_group
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres, PostgresFailed
+from livestall.app.reload import Reload
+from livestall.app.watch import Watch
 from livestall.base import config
 from livestall.base.db import Database
 
@@ -31,37 +34,34 @@ log = structlog.get_logger()
 
 STOP_SECONDS = 6
 READY_SECONDS_MAX = 60
-BACKOFF_SECONDS = (0.1, 0.3, 1, 2, 5, 10)
-CALM_SECONDS = 30
-"""A plane that has run this long is no longer counted as failing."""
 
 
 class CannotStart(RuntimeError):
     """The market cannot start; the message says what a person should do."""
 
 
-class Plane(msgspec.Struct, frozen=True):
-    """One child process: `livestall <name>`. `ports` are the (setting, host, port) it listens on."""
-
-    name: str
-    ports: Sequence[tuple[str, str, int]] = ()
-
-
 def planes() -> list[Plane]:
-    """The planes of a market on one machine, in the order in which they start."""
+    """The processes of a market on one machine, in the order in which they start. Raises CannotStart when there
+    cannot be so many of them."""
     web, live, media = config.of(settings.Web), config.of(settings.Live), config.of(settings.Media)
-    return [
-        Plane("web", [("LIVESTALL_WEB__PORT", web.host, web.port)]),
-        Plane("live", [("LIVESTALL_LIVE__PORT", web.host, live.port)]),
+    found = [Plane("web", [("LIVESTALL_WEB__PORT", web.host, web.port)], number) for number in range(web.processes)]
+    found += [
+        Plane("live", [("LIVESTALL_LIVE__PORT", web.host, live.port)], number) for number in range(live.processes)
+    ]
+    found += [
         Plane(
             "media",
             [
-                ("LIVESTALL_MEDIA__PORT", web.host, media.port),
-                ("LIVESTALL_MEDIA__RTMP_PORT", web.host, media.rtmp_port),
+                ("LIVESTALL_MEDIA__PORT", web.host, media.port + number),
+                ("LIVESTALL_MEDIA__RTMP_PORT", web.host, media.rtmp_port + number),
             ],
-        ),
-        Plane("work"),
+            number,
+            own_ports=True,
+            carry_seconds=media.leave_seconds,
+        )
+        for number in range(media.processes)
     ]
+    return found + [Plane("work", number=number) for number in range(config.of(settings.Work).processes)]
 
 
 class Home:
@@ -135,7 +135,9 @@ class Supervisor:
         self._later = later
         self._first_run = ""
         self._stopping = asyncio.Event()
-        self._children: dict[str, asyncio.subprocess.Process] = {}
+        self._keepers: list[Keeper] = []
+        self._watch = Watch("serve")
+        self._reloading: asyncio.Task[None] | None = None
         self._started = time.monotonic()
 
     def stop(self) -> None:
@@ -143,7 +145,8 @@ class Supervisor:
 
     async def run(self) -> None:
         """Start everything, keep it up, and return when all has ended. Raises CannotStart if it never got ready."""
-        keepers = [asyncio.create_task(self._keep(plane), name=plane.name) for plane in planes()]
+        keepers = self._keep(planes())
+        self._watch.start()
         if self._postgres is not None:
             keepers.append(asyncio.create_task(self._keep_postgres(self._postgres), name="postgres"))
         announcer = asyncio.create_task(self._announce())
@@ -151,16 +154,45 @@ class Supervisor:
         try:
             done, _ = await asyncio.wait([*keepers, announcer, stop], return_when=asyncio.FIRST_COMPLETED)
             if announcer in done and announcer.exception() is None:
-                keepers += [asyncio.create_task(self._keep(plane), name=plane.name) for plane in self._later]
+                keepers += self._keep(self._later)
                 await asyncio.wait([*keepers, stop], return_when=asyncio.FIRST_COMPLETED)
             for task in (*keepers, announcer):
                 if task.done() and (error := task.exception()) is not None:
                     raise error
         finally:
-            for task in (*keepers, announcer, stop):
+            tasks = [*keepers, announcer, stop, *([self._reloading] if self._reloading else [])]
+            for task in tasks:
                 task.cancel()
-            await asyncio.wait([*keepers, announcer, stop])
+            await asyncio.wait(tasks)
+            self._watch.leave()
             await self._end_children()
+
+    def reload(self) -> None:
+        """Replace every process by a fresh one, one after the other; a second call while that goes on does nothing."""
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.create_task(self._reload(), name="reload")
+
+    async def _reload(self) -> None:
+        begin, problem = time.monotonic(), ""
+        report = Reload(Path(self._core.data))
+        report.write("running")
+        try:
+            await _migrate_anew(self._environment())
+            for keeper in [one for one in self._keepers if one.plane not in self._later]:
+                await keeper.replace()
+                log.info("replaced", plane=keeper.plane.name, number=keeper.plane.number)
+        except NotReplaced as error:
+            problem = str(error)
+            log.error("the reload stopped half-way; what runs goes on", error=problem)
+        except Exception as error:
+            problem = repr(error)
+            log.exception("the reload stopped half-way; what runs goes on")
+        report.write("failed" if problem else "done", seconds=round(time.monotonic() - begin, 2), problem=problem)
+
+    def _keep(self, wanted: Sequence[Plane]) -> list[asyncio.Task[None]]:
+        fresh = [Keeper(plane, self._environment) for plane in wanted]
+        self._keepers += fresh
+        return [asyncio.create_task(keeper.run(), name=keeper.plane.name) for keeper in fresh]
 
     def _environment(self) -> dict[str, str]:
         core = self._core
@@ -172,24 +204,6 @@ class Supervisor:
             "LIVESTALL_SECRET": core.secret,
             "LIVESTALL_DATA": core.data,
         }
-
-    async def _keep(self, plane: Plane) -> None:
-        """Run one plane for ever, again after it dies, later each time it dies young."""
-        deaths = 0
-        while True:
-            born = time.monotonic()
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "livestall.app.cli", plane.name,
-                env=self._environment(), stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-            self._children[plane.name] = process
-            code = await process.wait()
-            _end_group(process.pid)
-            deaths = 0 if time.monotonic() - born > CALM_SECONDS else deaths
-            delay = BACKOFF_SECONDS[min(deaths, len(BACKOFF_SECONDS) - 1)]
-            deaths += 1
-            log.error("plane died and is started again", plane=plane.name, exit_code=code, after_seconds=delay)
-            await asyncio.sleep(delay)
 
     async def _keep_postgres(self, postgres: Postgres) -> None:
         deaths = 0
@@ -228,21 +242,28 @@ class Supervisor:
 
     async def _end_children(self) -> None:
         """SIGTERM to all, SIGKILL to whoever is still there after 6 s, and to what they left behind."""
-        for process in self._children.values():
+        children = [child for keeper in self._keepers for child in keeper.children()]
+        for child in children:
             with suppress(ProcessLookupError):
-                process.terminate()
-        waits = [asyncio.create_task(process.wait()) for process in self._children.values()]
+                child.process.terminate()
+        waits = [asyncio.create_task(child.process.wait()) for child in children]
         if waits:
             await asyncio.wait(waits, timeout=STOP_SECONDS)
-        for process in self._children.values():
-            _end_group(process.pid)
+        for child in children:
+            end_group(child.process.pid)
         await asyncio.gather(*waits)
+        for keeper in self._keepers:
+            keeper.close()
 
 
-def _end_group(pid: int) -> None:
-    """Kill what is left of the child's process group (its own children)."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+async def _migrate_anew(environment: dict[str, str]) -> None:
+    """Bring the database to the schema of the code as it is on disk now, which may be newer than ours. Raises
+    NotReplaced. Migrations are safe while the code before them runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "livestall.app.cli", "migrate", env=environment, stdin=asyncio.subprocess.DEVNULL
+    )
+    if code := await process.wait():
+        raise NotReplaced(f"the migration ended with {code}; nothing was replaced, see the log")
 
 
 def first_ports_taken() -> tuple[str, int] | None:
@@ -259,6 +280,7 @@ def serve(on_ready: Callable[[float, str | None], None], later: Sequence[Plane] 
     postgres: Postgres | None = None
     signal.signal(signal.SIGTERM, _as_interrupt)
     signal.signal(signal.SIGHUP, _as_interrupt)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         if taken := first_ports_taken():
             raise CannotStart(f"port {taken[1]} is in use by another program; free it or set {taken[0]}")
@@ -290,4 +312,5 @@ async def _run(supervisor: Supervisor) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.stop)
+    loop.add_signal_handler(signal.SIGUSR1, supervisor.reload)
     await supervisor.run()

@@ -12,6 +12,8 @@ import structlog
 import uvloop
 
 from livestall.app import health, settings, wiring
+from livestall.app.handoff import Handoff
+from livestall.app.watch import Check, Watch, database_answers
 from livestall.base import config, jobs
 from livestall.base import log as logs
 from livestall.base.db import Database
@@ -21,12 +23,13 @@ from livestall.base.outbox import Relay
 log = structlog.get_logger()
 IDLE_SECONDS = 0.05
 LOST_SECONDS = 0.5
+STOP_SECONDS = 4.0
 WORKER = f"{socket.gethostname()}:{os.getpid()}"
 
 
-async def relay_forever(relay: Relay) -> None:
-    """Step the relay for ever; while nothing happens it looks 20 times a second, which writes nothing."""
-    while True:
+async def relay_until(relay: Relay, stop: asyncio.Event) -> None:
+    """Step the relay until told to stop; while nothing happens it looks 20 times a second, which writes nothing."""
+    while not stop.is_set():
         moved = 0
         pause = IDLE_SECONDS
         try:
@@ -40,19 +43,33 @@ async def relay_forever(relay: Relay) -> None:
             await asyncio.sleep(pause)
 
 
+def beats(db: Database) -> Check:
+    """This worker's own beat is fresh: its sweeps run and reach the database."""
+
+    async def check() -> str:
+        try:
+            fresh = await health.is_fresh(db, WORKER)
+        except Unavailable:
+            return "the beat cannot be read"
+        return "" if fresh else "the sweeps have not reported for a while"
+
+    return check
+
+
 async def _beat(db: Database) -> int:
     async with db.write() as tx:
         await health.beat(tx, WORKER)
     return 1
 
 
-async def work(db: Database) -> None:
-    """Do the work of a market over `db` until cancelled."""
+async def work(db: Database, stop: asyncio.Event | None = None) -> None:
+    """Do the work of a market over `db` until `stop`, when what is under way is finished, or until cancelled."""
+    stop = stop or asyncio.Event()
     sweeps = [*wiring.SWEEPS, jobs.Sweep("worker.beat", health.BEAT_SECONDS, _beat)]
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(relay_forever(Relay(db, wiring.LISTENERS)), name="relay")
-            group.create_task(jobs.run_sweeps(db, sweeps), name="sweeps")
+            group.create_task(relay_until(Relay(db, wiring.LISTENERS), stop), name="relay")
+            group.create_task(jobs.run_sweeps(db, sweeps, stop), name="sweeps")
     finally:
         try:
             async with asyncio.timeout(2), db.write() as tx:
@@ -63,17 +80,26 @@ async def work(db: Database) -> None:
 
 async def _main(core: settings.Core) -> None:
     db = Database(core.database_url, minimum=2, maximum=12)
-    task = asyncio.create_task(work(db))
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, stop.set)
+    handoff, watch = Handoff(stop.set), Watch("work", [database_answers(db), beats(db)])
     gc.freeze()
+    await handoff.go()
+    watch.start()
+    task = asyncio.create_task(work(db, stop))
     try:
-        await task
-    except asyncio.CancelledError:
-        pass
+        await asyncio.wait([task, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        watch.leave()
+        await asyncio.wait([task], timeout=STOP_SECONDS)
     finally:
+        handoff.closed()
+        task.cancel()
+        await asyncio.wait([task])
         await db.close()
+    if not task.cancelled():
+        task.result()
 
 
 def run() -> None:

@@ -24,6 +24,9 @@ class Settings(config.Section, frozen=True, kw_only=True):
     """The section `live`: the gateway and its limits."""
 
     port: Annotated[int, Meta(ge=0, le=65535, description="port of the live gateway")] = 8001
+    processes: Annotated[
+        int, Meta(ge=1, le=16, description="gateways on this machine, sharing the port; more than one need a bus")
+    ] = 1
     tick_ms: Annotated[int, Meta(ge=10, le=5000, description="events are sent together, at most this late")] = 100
     totals_ms: Annotated[
         int, Meta(ge=100, le=60_000, description="likes and viewer counts are sent at most this often")

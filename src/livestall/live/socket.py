@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -26,7 +27,11 @@ log = structlog.get_logger()
 READ_BUFFER = 2048
 BYE_RETRY_SECONDS = 2.0
 BYE_SECONDS = 1.0
+BYE_RETRY_SECONDS_MIN = 0.1
 
+ANSWER_SECONDS = 3.0
+COME_BACK_SECONDS, COME_BACK_PER_SECOND = 1.0, 2000
+"""Whoever is told bye because the process ends comes back within so long, not more than so many a second."""
 
 class Command(msgspec.Struct, frozen=True):
     """A socket command: the form of its message (besides `type` and `id`), and what it does. `run(caller, id, body)`
@@ -248,6 +253,12 @@ class Connection(WSListener):
             self._deadline.cancel()
             self._deadline = None
         self._server.hub.left(self._reader)
+    async def leave(self, refusal: Refusal, retry_seconds: float) -> None:
+        """Say bye once every command under way was answered, at the latest after a few seconds."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=ANSWER_SECONDS)
+        self.bye(refusal, WSCloseCode.SERVICE_RESTART, retry_seconds)
+
         self._server.channels.leave(self._channel, self._reader)
         # Hanging up on unread bytes would be a reset, and the reason would be lost: the other side gets time to close.
         self._transport.send_close(code, refusal.code)
@@ -272,10 +283,11 @@ class Server:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port, which the system chose if `port` is 0."""
+    async def start(self, host: str, port: int, listener: socket.socket | None = None) -> int:
+        """Listen, on `listener` if one is bound already; returns the port, which the system chose if `port` is 0."""
+        where = (host, port) if listener is None else (None, None)
         self._server = await picows.ws_create_server(
-            self._accept, host, port, backlog=4096, read_buffer_init_size=READ_BUFFER,
+            self._accept, *where, sock=listener, backlog=4096, read_buffer_init_size=READ_BUFFER,
             # The frame that is too large by a little gets a sentence from us; picows closes for the far too large.
             max_frame_size=2 * self.settings.frame_bytes, enable_auto_ping=True,
             auto_ping_idle_timeout=self.settings.ping_seconds, auto_ping_reply_timeout=self.settings.ping_seconds,
@@ -315,7 +327,12 @@ class Server:
             self.channels.forget_idle()
 
     async def close(self, refusal: Refusal) -> None:
-        """Say bye to everyone, spread over a few seconds of coming back, and stop listening."""
+        """Stop listening, answer what is under way, say bye to everyone so that they come back spread over a while,
+        and wait until they have hung up."""
+        self.stop_accepting()
+        leaving = list(self.connections)
+        spread = max(COME_BACK_SECONDS, len(leaving) / COME_BACK_PER_SECOND) / max(1, len(leaving))
+        await asyncio.gather(*(one.leave(refusal, BYE_RETRY_SECONDS_MIN + n * spread) for n, one in enumerate(leaving)))
         for task in self._tasks:
             task.cancel()
         if self._server is not None:
@@ -324,3 +341,7 @@ class Server:
             connection.bye(refusal, WSCloseCode.SERVICE_RESTART, 1 + (n % 50) / 10)
         for channel in self.channels.all():
             channel.tick.close()
+    def stop_accepting(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
