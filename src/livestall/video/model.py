@@ -24,15 +24,15 @@ class Settings(config.Section, frozen=True, kw_only=True):
 
     port: Annotated[int, Meta(ge=0, le=65535, description="HTTP port of the media process")] = 8002
     rtmp_port: Annotated[int, Meta(ge=0, le=65535, description="RTMP port")] = 1935
-    hook_url: Annotated[str, Meta(description="where media asks the API; empty: the web process of this machine")] = ""
-    control_url: Annotated[str, Meta(description="where the API asks media; empty: this machine's media process")] = ""
-    ice_addresses: Annotated[
     processes: Annotated[
         int, Meta(ge=1, le=16, description="media processes on this machine; each takes the next two ports")
     ] = 1
     leave_seconds: Annotated[
         float, Meta(ge=0, le=86_400, description="longest that a replaced process carries its shows to their end")
     ] = 14_400
+    hook_url: Annotated[str, Meta(description="where media asks the API; empty: the web process of this machine")] = ""
+    control_url: Annotated[str, Meta(description="where the API asks media; empty: this machine's media process")] = ""
+    ice_addresses: Annotated[
         str,
         Meta(description="IP addresses for WebRTC, by comma (a NAT's public one works); empty: this host's"),
     ] = ""
