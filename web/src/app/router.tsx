@@ -12,6 +12,7 @@ const text = (value: unknown): string | undefined => (typeof value === "string" 
 
 export interface OrderSearch { order?: string }
 export interface FeedSearch { q?: string }
+export interface ProofSearch { show?: string; deal?: string; variant?: string }
 export interface TokenSearch { token?: string }
 const orderSearch = (search: Record<string, unknown>): OrderSearch => ({ order: text(search.order) });
 
@@ -35,6 +36,12 @@ const product = createRoute({
 });
 const me = createRoute({
   getParentRoute: () => shell, path: "/me", component: lazyRouteComponent(() => import("@/features/me/pages"), "MePage"),
+});
+
+const proof = createRoute({
+  getParentRoute: () => shell, path: "/proof",
+  validateSearch: (search: Record<string, unknown>): ProofSearch => ({ show: text(search.show), deal: text(search.deal), variant: text(search.variant) }),
+  component: lazyRouteComponent(() => import("@/features/proof/pages"), "ProofPage"),
 });
 
 const studio = createRoute({
@@ -70,7 +77,7 @@ const firstRun = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     show, firstRun, control,
-    shell.addChildren([feed, orders, order, product, me, studio, seller, products, stock, imports, operator]),
+    shell.addChildren([feed, orders, order, product, proof, me, studio, seller, products, stock, imports, operator]),
   ]),
   defaultPreload: "intent",
   scrollRestoration: true,

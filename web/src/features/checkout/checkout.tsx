@@ -7,7 +7,7 @@ import { orderQuery } from "@/shared/api/queries";
 import type { ClaimLine, Money, Order } from "@/shared/api/types";
 import type { Offer, PlaceOrder } from "@/shared/lib/offer";
 import { useRequireUser } from "@/shared/session";
-import { Button, Notice, Price, Sheet } from "@/shared/ui";
+import { Button, Notice, Price, ProofLink, Sheet } from "@/shared/ui";
 import { Chosen, ChooseVariant, quantityLimit, useChoice } from "./choose";
 import { claimId, forgetClaim } from "./kept-claim";
 import { OrderEnd } from "./order-end";
@@ -75,6 +75,9 @@ export function Checkout({ offer, place, onClose, returnPath }: Props) {
         {claim.error && <Notice tone="bad">{claim.error.message || t("lost")}</Notice>}
         <ChooseVariant offer={offer} choice={{ ...choice, quantity }} onChoice={(next) => { claim.reset(); setChoice(next); }} />
         <p className={styles.quiet}>{t("soldBy", { seller: offer.seller_name })} {t("holdHint")}</p>
+        {offer.show_id && (offer.listing_id ?? offer.deal) && (
+          <ProofLink className={styles.quiet} {...(offer.deal ? { deal: offer.deal.id } : { show: offer.show_id, variant: variant?.variant_id })} />
+        )}
       </div>
     </Sheet>
   );

@@ -782,6 +782,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/proof/stock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Proof that nothing is oversold */
+        get: operations["stock_proof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/products": {
         parameters: {
             query?: never;
@@ -1647,6 +1664,37 @@ export interface components {
          * @enum {string}
          */
         ProductState: "draft" | "active" | "archived";
+        /** ProofMovements */
+        ProofMovements: {
+            count: number;
+            on_hand: number;
+            open: number;
+            held: number;
+            sold: number;
+        };
+        /** ProofPool */
+        ProofPool: {
+            /** Format: uuid */
+            pool_id: string;
+            /** Format: uuid */
+            variant_id: string;
+            deal_id: string | null;
+            /** @enum {string} */
+            kind: "stock" | "flash";
+            title: string;
+            variant_title: string;
+            picture_url: string | null;
+            on_hand: number;
+            open: number;
+            held: number;
+            sold: number;
+            left: number;
+            open_holds: number;
+            open_orders: number;
+            posted_holds: number;
+            movements: components["schemas"]["ProofMovements"];
+            drift: number;
+        };
         /** ReleaseMore */
         ReleaseMore: {
             /** Format: uuid */
@@ -1841,6 +1889,14 @@ export interface components {
             /** Format: uuid */
             id: string;
             rows: components["schemas"]["Count"][];
+        };
+        /** StockProof */
+        StockProof: {
+            /** Format: date-time */
+            checked_at: string;
+            drift: number;
+            items: components["schemas"]["ProofPool"][];
+            next?: string | null;
         };
         /** StockRow */
         StockRow: {
@@ -4126,6 +4182,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ShowNumbers"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    stock_proof: {
+        parameters: {
+            query?: {
+                show?: string | null;
+                deal?: string | null;
+                variant?: string | null;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StockProof"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

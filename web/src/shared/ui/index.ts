@@ -8,6 +8,7 @@ export { Icon, type IconName } from "./icon";
 export { PageHead } from "./page-head";
 export { Photo } from "./photo";
 export { Price } from "./price";
+export { ProofLink } from "./proof-link";
 export { Sheet } from "./sheet";
 export { Stat, StatRow } from "./stat";
 export { Empty, ErrorState, Notice, Skeleton } from "./states";

@@ -5,7 +5,7 @@ import { useServerNow } from "@/shared/lib/clock";
 import { cx } from "@/shared/lib/cx";
 import { formatDuration } from "@/shared/lib/format";
 import { leadVariant, type Offer, offerOfDeal, soldOut } from "@/shared/lib/offer";
-import { Button, Icon, Photo, Price } from "@/shared/ui";
+import { Button, Icon, Photo, Price, ProofLink } from "@/shared/ui";
 import { dealPhase } from "../timeline";
 import styles from "./cards.module.css";
 
@@ -82,6 +82,7 @@ export function FlashCard({ deal, item, showId, onBuy }: FlashProps) {
         </div>
       </div>
       {phase !== "countdown" && <Bar deal={deal} />}
+      <p className={styles.proof}><ProofLink deal={deal.id} /></p>
       {phase === "gone" && <p className={styles.hint}>{t("flash.mayReturn")}</p>}
     </section>
   );
