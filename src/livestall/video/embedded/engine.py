@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -85,6 +85,8 @@ class Engine:
         self._known = asyncio.Condition()
         self._replays: dict[UUID, tuple[int, str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self.before_open: Callable[[UUID], Awaitable[None]] = _nothing
+        """Awaited before a stream that is not in memory is opened: another process may have it."""
 
     async def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -126,6 +128,7 @@ class Engine:
         async with self._opening.setdefault(grant.stream_id, asyncio.Lock()):
             stream = self.streams.get(grant.stream_id)
             if stream is None:
+                await self.before_open(grant.stream_id)
                 folder = self.folder / str(grant.stream_id)
                 loop = asyncio.get_running_loop()
                 found = await loop.run_in_executor(self._writer, recorder.load, folder)
@@ -235,6 +238,16 @@ class Engine:
         if stream is not None and stream.session is not None and stream.session.id == session_id:
             self._throw_out(stream.session, "the stream key was replaced")
 
+    async def release(self, stream_id: UUID) -> None:
+        """Another process takes the stream: end its publisher here and leave a whole recording to go on from."""
+        stream = self.streams.pop(stream_id, None)
+        if stream is None:
+            return
+        if stream.session is not None:
+            self._throw_out(stream.session, TAKEN_OVER)
+        if stream.packager.recorder is not None:
+            await stream.packager.recorder.finish()
+
     async def finish(self, stream_id: UUID) -> Recording | None:
         """End the stream for good; also of a stream that only an earlier process knew. Safe to repeat."""
         self.market.forget(stream_id)
@@ -340,6 +353,10 @@ class RtmpPublisher(FlvSink):
 
     def end(self, reason: str) -> None:
         self._engine.end(self._session, reason)
+
+
+async def _nothing(_stream_id: UUID) -> None:
+    return
 
 
 def _replace(path: Path, data: bytes) -> None:
