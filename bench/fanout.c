@@ -1,10 +1,15 @@
-/* The limit that `bench/fanout.py` compares with, and its load: gcc -O2 -o fanout fanout.c
+/* The limit that the fan-out is held against, and the load of all its measurements: gcc -O2 -o fanout fanout.c
  *
- *   fanout serve PORT                                 a WebSocket broadcaster on epoll: one send() per viewer and message
- *   fanout load PORT SOCKETS SECONDS PATH HELLO SAY   opens SOCKETS viewers and one speaker, keeps 4 broadcasts under way,
- *                                                     prints deliveries per second
+ *   fanout serve PORT                              a WebSocket broadcaster on epoll: one send() per viewer and message
+ *   fanout load PORT SOCKETS SECONDS HELLO SAY     opens SOCKETS viewers and one speaker, keeps 4 broadcasts under way,
+ *                                                  prints deliveries per second
+ *   fanout watch PORT SOCKETS SECONDS HELLO RATE   opens SOCKETS viewers and a speaker per path who says RATE messages
+ *                                                  per second with the time in them; prints what the viewers saw
  *
- * Only messages of SIZE bytes count. Frames from clients are masked with zeros, so that they are what they say. */
+ * Paths are read from the standard input, one a line; viewer i takes path i modulo their number. HELLO is the first
+ * message of everyone. A SAY that begins with POST is sent as it is, on a plain connection. Only messages of SIZE bytes
+ * count as deliveries. Frames from clients are masked with zeros, so that they are what they say. Each process prints
+ * "begin" when all have joined and the measurement begins. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,8 +32,10 @@ typedef struct {
     uint8_t header[14];
     uint64_t left; /* bytes of the current frame still to come */
     uint64_t length;
-    char *request;
-    int request_size;
+    int is_watched; /* its messages are kept and read */
+    char *kept;
+    uint64_t kept_size, kept_room;
+    uint64_t to, lines, more, frames;
 } Connection;
 
 static int epoll_fd;
@@ -68,11 +76,23 @@ static int frame(uint8_t *to, const char *payload, int size, int masked) {
     return n + size;
 }
 
+static void keep(Connection *c, const uint8_t *data, uint64_t size) {
+    if (c->length - c->left == 0) c->kept_size = 0;
+    if (c->kept_size + size + 1 > c->kept_room) {
+        c->kept_room = 2 * (c->kept_size + size + 1);
+        c->kept = realloc(c->kept, c->kept_room);
+    }
+    memcpy(c->kept + c->kept_size, data, size);
+    c->kept_size += size;
+    c->kept[c->kept_size] = 0;
+}
+
 /* Takes the bytes of one connection apart; calls `got` with the payload size of each whole frame. */
 static void feed(Connection *c, const uint8_t *data, ssize_t size, void (*got)(Connection *, uint64_t)) {
     while (size > 0) {
         if (c->left) {
             uint64_t part = c->left < (uint64_t)size ? c->left : (uint64_t)size;
+            if (c->is_watched || (c->header[0] & 15) == 9) keep(c, data, part);
             c->left -= part;
             data += part;
             size -= (ssize_t)part;
@@ -178,13 +198,44 @@ static void serve(int port) {
 
 /* ---------------------------------------------------------------- the load */
 
-static uint64_t delivered;
+static uint64_t delivered, frames_seen;
+static char **paths;
+static int path_count;
 
-static void count(Connection *c, uint64_t size) {
-    if (size == SIZE && !c->speaker) delivered++;
+static void read_paths(void) {
+    static char line[4096];
+    while (fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = 0;
+        paths = realloc(paths, (size_t)(path_count + 1) * sizeof *paths);
+        paths[path_count++] = strdup(line);
+    }
+    if (!path_count) {
+        fprintf(stderr, "no paths on the standard input\n");
+        exit(2);
+    }
 }
 
-static void drain(int milliseconds) {
+/* Answers a ping; true if the frame was one of control. */
+static int control(Connection *c, uint64_t size) {
+    int kind = c->header[0] & 15;
+    if (kind == 9) {
+        uint8_t out[160];
+        int n = frame(out, c->kept ? c->kept : "", size > 125 ? 0 : (int)size, 1);
+        out[0] = 0x8a;
+        send(c->fd, out, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+    if (kind == 8) {
+        fprintf(stderr, "a viewer was told to go\n");
+        exit(1);
+    }
+    return kind >= 8;
+}
+
+static void count(Connection *c, uint64_t size) {
+    if (!control(c, size) && size == SIZE && !c->speaker) delivered++;
+}
+
+static void drain(int milliseconds, void (*got)(Connection *, uint64_t)) {
     struct epoll_event events[EVENTS];
     int n = epoll_wait(epoll_fd, events, EVENTS, milliseconds);
     for (int i = 0; i < n; i++) {
@@ -194,20 +245,36 @@ static void drain(int milliseconds) {
             fprintf(stderr, "a viewer was cut off\n");
             exit(1);
         }
-        if (size > 0) feed(c, buffer, size, count);
+        if (size > 0 && !c->upgraded) feed(c, buffer, size, got);
     }
 }
 
-static Connection *open_viewer(int port, const char *path, const char *hello) {
-    Connection *c = calloc(1, sizeof *c);
-    c->fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+/* Connections come from many addresses of the loopback, each of which has ports enough. */
+static int dial(int port, int number) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+    struct sockaddr_in from = {.sin_family = AF_INET}, at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    from.sin_addr.s_addr = htonl(0x7f000002u + (uint32_t)(number % 16));
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(c->fd, (void *)&at, sizeof at)) fail("connect");
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (fd < 0 || bind(fd, (void *)&from, sizeof from) || connect(fd, (void *)&at, sizeof at)) fail("connect");
+    return fd;
+}
+
+static void tell(Connection *c, const char *text) {
+    static uint8_t out[8192];
+    int n = frame(out, text, (int)strlen(text), 1);
+    if (send(c->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
+}
+
+static Connection *open_socket(int port, int number, const char *hello) {
+    Connection *c = calloc(1, sizeof *c);
+    c->fd = dial(port, number);
     char request[4096];
     int n = snprintf(request, sizeof request,
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", path, port);
+                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+                     paths[number % path_count], port);
     if (send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
     char answer[4096] = "";
     int got = 0;
@@ -218,47 +285,156 @@ static Connection *open_viewer(int port, const char *path, const char *hello) {
         fprintf(stderr, "%s\n", answer);
         exit(1);
     }
-    uint8_t out[4096];
-    n = frame(out, hello, (int)strlen(hello), 1);
-    if (send(c->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
+    if (*hello) tell(c, hello);
     watch(c);
     return c;
 }
 
-static void load(int port, int sockets, double seconds, const char *path, const char *hello, const char *say) {
+static void open_viewers(int port, int sockets, const char *hello, void (*got)(Connection *, uint64_t), int every) {
     for (int i = 0; i < sockets; i++) {
-        open_viewer(port, path, hello);
-        if (i % 64 == 0) drain(0);
+        Connection *c = open_socket(port, i, hello);
+        c->is_watched = every && i % every == 0;
+        viewers[viewer_count++] = c;
+        if (i % 64 == 0) drain(0, got);
     }
-    Connection *speaker = open_viewer(port, path, hello);
+}
+
+static void rest(double seconds, void (*got)(Connection *, uint64_t)) {
+    for (double quiet = now() + seconds; now() < quiet;) drain(50, got);
+}
+
+static void load(int port, int sockets, double seconds, const char *hello, const char *say) {
+    open_viewers(port, sockets, hello, count, 0);
+    int is_plain = !strncmp(say, "POST ", 5);
+    Connection *speaker;
+    if (is_plain) {
+        speaker = calloc(1, sizeof *speaker);
+        speaker->fd = dial(port, 0);
+        speaker->upgraded = 1; /* what comes on it is read and left */
+        watch(speaker);
+    } else {
+        speaker = open_socket(port, 0, hello);
+    }
     speaker->speaker = 1;
-    for (double quiet = now() + 2; now() < quiet;) drain(50); /* snapshots and counts pass by */
-    uint8_t out[4096];
-    int n = frame(out, say, (int)strlen(say), 1);
-    uint64_t said = 0;
-    double start = 0, end = now() + seconds + 0.5, warm = now() + 0.5;
+    rest(2, count); /* snapshots and counts pass by */
+    uint64_t said = 0, before = 0, viewers_here = (uint64_t)sockets;
+    double start = 0, warm = now() + 0.5, end = warm + seconds;
     delivered = 0;
-    uint64_t before = 0;
     while (now() < end) {
         if (!start && now() >= warm) {
             start = now();
             before = delivered;
+            printf("begin\n");
+            fflush(stdout);
         }
-        while (said * (uint64_t)sockets < delivered + (uint64_t)WINDOW * (uint64_t)sockets) {
-            if (send(speaker->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
+        while (said * viewers_here < delivered + WINDOW * viewers_here) {
+            if (!is_plain) tell(speaker, say);
+            else if (send(speaker->fd, say, strlen(say), MSG_NOSIGNAL) < 0) fail("send");
             said++;
         }
-        drain(2);
+        drain(2, count);
     }
     printf("%.0f\n", (double)(delivered - before) / (now() - start));
 }
 
+/* ---------------------------------------------------------------- the watch */
+
+enum { SAMPLES = 1 << 22 };
+static float *samples;
+static uint64_t sample_count, gaps;
+static int is_measured;
+
+static uint64_t number_after(const char *text, const char *key) {
+    const char *at = strstr(text, key);
+    return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+static void see(Connection *c, uint64_t size) {
+    if (control(c, size) || c->speaker) return;
+    if (is_measured) frames_seen++;
+    if (!c->is_watched || strncmp(c->kept, "{\"type\":\"events\"", 16)) return;
+    c->frames += (uint64_t)is_measured;
+    uint64_t from = number_after(c->kept, "\"from\":"), to = number_after(c->kept, "\"to\":");
+    if (from) {
+        if (c->to && from != c->to + 1) gaps++;
+        c->to = to;
+    }
+    if (!is_measured) return;
+    c->more += number_after(c->kept, "\"more_chat\":");
+    double at = now();
+    for (const char *one = c->kept; (one = strstr(one, "t=")); one += 2) {
+        c->lines++;
+        if (sample_count < SAMPLES) samples[sample_count++] = (float)(1000 * (at - strtod(one + 2, NULL)));
+    }
+}
+
+static int by_size(const void *a, const void *b) {
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static void look_on(int port, int sockets, double seconds, const char *hello, double rate) {
+    samples = malloc(SAMPLES * sizeof *samples);
+    double opening = now();
+    open_viewers(port, sockets, hello, see, 8);
+    Connection **speakers = calloc((size_t)path_count, sizeof *speakers);
+    for (int i = 0; i < path_count; i++) {
+        speakers[i] = open_socket(port, i, hello);
+        speakers[i]->speaker = 1;
+    }
+    opening = now() - opening;
+    rest(1, see);
+    uint64_t said = 0, said_before = 0;
+    double begin = now(), start = begin + 1.5, end = start + seconds, step = rate > 0 ? 1 / (rate * path_count) : 1e9;
+    while (now() < end) {
+        if (!is_measured && now() >= start) {
+            is_measured = 1;
+            said_before = said;
+            printf("begin\n");
+            fflush(stdout);
+        }
+        for (; (double)said * step < now() - begin; said++) {
+            char text[256];
+            snprintf(text, sizeof text,
+                     "{\"type\":\"say\",\"id\":\"00000000-0000-7000-8000-%012llx\",\"text\":\"t=%.6f\"}",
+                     (unsigned long long)said, now());
+            tell(speakers[said % (uint64_t)path_count], text);
+        }
+        drain(2, see);
+    }
+    double took = now() - start;
+    uint64_t lines = 0, most = 0, more = 0, watched = 0;
+    for (int i = 0; i < viewer_count; i++)
+        if (viewers[i]->is_watched) {
+            watched++;
+            lines += viewers[i]->lines;
+            more += viewers[i]->more;
+            if (viewers[i]->lines > most) most = viewers[i]->lines;
+        }
+    qsort(samples, sample_count, sizeof *samples, by_size);
+    printf("{\"opening_s\":%.2f,\"seconds\":%.3f,\"said_per_s\":%.2f,\"frames_per_s\":%.1f,\"lines_per_s\":%.2f,"
+           "\"most_lines_per_s\":%.2f,\"more_per_s\":%.2f,\"gaps\":%llu,\"p50_ms\":%.2f,\"p99_ms\":%.2f,"
+           "\"max_ms\":%.2f}\n",
+           opening, took, (double)(said - said_before) / took / path_count, (double)frames_seen / took,
+           (double)lines / (double)watched / took, (double)most / took, (double)more / (double)watched / took,
+           (unsigned long long)gaps, sample_count ? samples[sample_count / 2] : 0,
+           sample_count ? samples[sample_count * 99 / 100] : 0, sample_count ? samples[sample_count - 1] : 0);
+}
+
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
     epoll_fd = epoll_create1(0);
     if (argc == 3 && !strcmp(argv[1], "serve")) serve(atoi(argv[2]));
-    if (argc == 8 && !strcmp(argv[1], "load")) {
-        load(atoi(argv[2]), atoi(argv[3]), atof(argv[4]), argv[5], argv[6], argv[7]);
+    if (argc == 7) {
+        int sockets = atoi(argv[3]);
+        viewers = calloc((size_t)sockets + 1, sizeof *viewers);
+        read_paths();
+        if (!strcmp(argv[1], "load")) load(atoi(argv[2]), sockets, atof(argv[4]), argv[5], argv[6]);
+        else look_on(atoi(argv[2]), sockets, atof(argv[4]), argv[5], atof(argv[6]));
         return 0;
     }
     fprintf(stderr, "see the head of fanout.c\n");
