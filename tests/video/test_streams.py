@@ -77,7 +77,7 @@ async def test_a_rotated_key_is_dead_and_its_publisher_marked(db: Database) -> N
     await publish(db, stream_id, session)
     async with db.write() as tx:
         await video.rotate_key(tx, stream_id)
-        assert await store.to_kick(tx, 10) == [(stream_id, session)]
+        assert await store.to_kick(tx, 10) == [store.Unwanted(stream_id, session, None, None)]
         with pytest.raises(WrongStreamKey):
             await actions.authorise(tx, stream_id, old)
     new = await key_of(db, stream_id)
@@ -93,7 +93,7 @@ async def test_a_closed_stream_lets_nobody_in(db: Database) -> None:
     async with db.read() as read:
         with pytest.raises(StreamClosed):
             await actions.authorise(read, stream_id, secret)
-        assert await store.unfinished(read, 10) == [stream_id]
+        assert [one.stream_id for one in await store.unfinished(read, 10, clock.now())] == [stream_id]
 
 
 async def test_a_takeover_starts_again_and_the_late_stop_of_the_old_one_changes_nothing(db: Database) -> None:

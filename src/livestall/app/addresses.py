@@ -10,6 +10,7 @@ from litestar import Request
 from livestall.app import settings
 from livestall.base import config
 from livestall.rooms import PORTABLE, Addresses
+from livestall.video.backends.port import at_port
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
@@ -31,10 +32,12 @@ def addresses_of(host: str, *, secure: bool) -> Addresses:
 
 def marks(own: Addresses) -> dict[bytes, bytes]:
     """What the gateway puts in place of the portable addresses in a frame: they stand at the beginning of a string."""
+    media = config.of(settings.Media)
+    further = [str(media.port + number) for number in range(1, media.processes)]
     return {
         f'"{getattr(PORTABLE, plane)}'.encode(): f'"{getattr(own, plane)}'.encode()
         for plane in Addresses.__struct_fields__
-    }
+    } | {f'"{at_port(PORTABLE.media, port)}'.encode(): f'"{at_port(own.media, port)}'.encode() for port in further}
 
 
 async def provide_addresses(request: Request[Any, Any, Any]) -> Addresses:

@@ -14,12 +14,20 @@ from livestall import accounts, catalog, chat, deals, live, orders, payments, ro
 from livestall.app import guard, handoff
 from livestall.base import config, keys
 from livestall.payments.backends import sandbox
+from livestall.video import backends
 
 
 class Core(config.Section, frozen=True, kw_only=True):
     """The few things that every process needs before anything else. Read from plain LIVESTALL_… variables."""
 
     database_url: Annotated[str, Meta(description="PostgreSQL URL; empty: one is started from the wheel")] = ""
+    bus_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^$|^(rediss?|unix)://",
+            description="Redis URL (redis:// or rediss://) through which several gateways are one; empty: there is one",
+        ),
+    ] = ""
     secret: Annotated[
         str, Meta(description="hex secret that signs tickets and hooks; empty: made once in the data folder")
     ] = ""
@@ -113,6 +121,8 @@ def load() -> Core:
     if core.secret:
         keys.use(core.secret)
     storage.use(storage.Disk(Path(core.data) / "files"))
+    backends.keep_replays_in(Path(core.data) / "media")
+    backends.neighbours()
     return core
 
 

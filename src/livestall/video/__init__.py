@@ -5,6 +5,7 @@ from livestall.video.actions import (
     ingest_of,
     open_streams,
     playback_of,
+    poster_of,
     rotate_key,
     set_mode,
     stream,
@@ -21,5 +22,5 @@ from livestall.video.model import (
 
 __all__ = [
     "Ingest", "NewStream", "Playback", "Settings", "StreamRecorded", "StreamStarted", "StreamStopped", "close_streams",
-    "ingest_of", "open_streams", "playback_of", "rotate_key", "set_mode", "stream",
+    "ingest_of", "open_streams", "playback_of", "poster_of", "rotate_key", "set_mode", "stream",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from livestall.base import clock, keys
@@ -10,7 +11,7 @@ from livestall.base.db import Read, Tx
 from livestall.base.errors import NotFound, SameIdOtherContents
 from livestall.base.outbox import emit
 from livestall.video import store
-from livestall.video.backends import server
+from livestall.video.backends import HOME, Places, Server, adapter
 from livestall.video.model import (
     Grant,
     Ingest,
@@ -25,16 +26,24 @@ from livestall.video.model import (
     StreamRecorded,
     StreamStarted,
     StreamStopped,
+    StreamWarned,
+    StreamWarning,
     WrongStreamKey,
+    gap_seconds,
     secret_of,
 )  # fmt: skip
 
 SECRET_LENGTH_MAX = 200
+ALIVE = timedelta(seconds=15)
+"""A media server that has not been seen for so long is taken for dead."""
+SAME_START = timedelta(seconds=5)
+MOVES_MAX = 200
 
 
 async def open_streams(tx: Tx, new: Sequence[NewStream]) -> list[Stream]:
-    """Open streams; the answer is in the order of `new`. Raises SameIdOtherContents."""
-    await store.insert(tx, new)
+    """Open streams on the media server that carries the fewest; the answer is in the order of `new`.
+    Raises SameIdOtherContents."""
+    await store.insert(tx, new, await store.emptiest(tx, clock.now() - ALIVE))
     found = await store.streams(tx, [one.id for one in new])
     for one in new:
         if found[one.id].subject != one.subject:
@@ -65,18 +74,30 @@ async def authorise(read: Read, stream_id: UUID, secret: str) -> Grant:
     return Grant(stream_id, found.mode)
 
 
-async def published(tx: Tx, publishings: Sequence[Publishing]) -> None:
-    """A publisher was accepted. Of two, the one told last is the current one."""
-    known = await store.locked(tx, [one.stream_id for one in publishings])
+async def published(tx: Tx, publishings: Sequence[Publishing], *, seen: bool = False) -> None:
+    """A publisher was accepted. Of two, the one told last is the current one, wherever it is. `seen`: the media server
+    lists it now, so a session that was taken for lost some time ago is opened again."""
+    await store.locked(tx, [one.stream_id for one in publishings])
     events: list[StreamStarted] = []
     for one in publishings:
-        if one.stream_id not in known or not await store.insert_session(tx, one):
+        known = (await store.streams(tx, [one.stream_id])).get(one.stream_id)
+        if known is None or same_publisher(known, one.server_id, one.client_id, one.at):
+            continue
+        if not await store.insert_session(tx, one, clock.now() - SAME_START if seen else None):
             continue
         await store.stop_sessions_before(tx, one)
         if await store.set_online(tx, one):
-            subject = known[one.stream_id].subject
-            events.append(StreamStarted(subject=subject, stream_id=one.stream_id, protocol=one.protocol, at=one.at))
+            event = StreamStarted(subject=known.subject, stream_id=one.stream_id, protocol=one.protocol, at=one.at)
+            events.append(event)
     await emit(tx, events)
+
+
+def same_publisher(known: Stream, server_id: str | None, client_id: str | None, since: datetime) -> bool:
+    """Whether the stream's publisher is the one that `server_id` calls `client_id`. A number is a counter, which begins
+    anew when its server does: then the beginning must fit too."""
+    if client_id is None or (known.server_id, known.client_id) != (server_id, client_id) or not known.online_since:
+        return False
+    return not client_id.isdigit() or abs(known.online_since - since) < SAME_START
 
 
 async def unpublished(tx: Tx, stoppings: Sequence[Stopping]) -> None:
@@ -93,12 +114,49 @@ async def unpublished(tx: Tx, stoppings: Sequence[Stopping]) -> None:
     await emit(tx, events)
 
 
+async def warned(tx: Tx, stream_id: UUID, warnings: Sequence[StreamWarning], at: datetime) -> None:
+    """The media server says what is not well with a publisher: the whole list, which takes the place of the one
+    before. An older one changes nothing."""
+    known = await store.locked(tx, [stream_id])
+    if stream_id in known and await store.set_warnings(tx, stream_id, warnings, at):
+        subject = known[stream_id].subject
+        await emit(tx, [StreamWarned(subject=subject, stream_id=stream_id, at=at, warnings=list(warnings))])
+
+
+async def left(tx: Tx, stream_id: UUID, server_id: str, client_id: str, reason: str) -> None:
+    """`server_id` says that its publisher `client_id` is gone. Says nothing new about one who is not the current."""
+    known = (await store.locked(tx, [stream_id])).get(stream_id)
+    if known is None or known.session_id is None or (known.server_id, known.client_id) != (server_id, client_id):
+        return
+    stop = Stopping(stream_id, known.session_id, known.protocol or "rtmp", clock.now(), reason, server_id)
+    await unpublished(tx, [stop])
+
+
+async def rescue(tx: Tx, server_ids: Sequence[str]) -> int:
+    """Media servers are gone: open streams on them move to others that are there, if any. Returns how many moved.
+    Their publishers must come anew; the studio shows the new addresses."""
+    now = clock.now()
+    moved = 0
+    for stream_id in await store.stranded(tx, server_ids, MOVES_MAX):
+        target = await store.emptiest(tx, now - ALIVE)
+        if target is None or target in server_ids:
+            break
+        await store.move(tx, stream_id, target, now)
+        moved += 1
+    return moved
+
+
 async def close_streams(tx: Tx, stream_ids: Sequence[UUID]) -> None:
     """No publisher may come any more. The recording is settled within seconds by `jobs.settle`; StreamRecorded says so.
 
     The publisher that is still there is told off by then; the stream counts as online until it is gone.
     """
     await store.close(tx, stream_ids, clock.now())
+
+
+async def saw_server(tx: Tx, server: Server) -> None:
+    """A media server says that it is there, and where."""
+    await store.saw_server(tx, server, clock.now())
 
 
 async def recorded(tx: Tx, stream_id: UUID, recording: Recording | None) -> None:
@@ -110,6 +168,7 @@ async def recorded(tx: Tx, stream_id: UUID, recording: Recording | None) -> None
             stream_id=stream_id,
             duration_ms=recording.duration_ms,
             started_at=recording.started_at,
+            gap_ms=round(gap_seconds(recording.gaps) * 1000),
         )
         await emit(tx, [event])
 
@@ -123,13 +182,35 @@ async def rotate_key(tx: Tx, stream_id: UUID) -> Stream:
     return found
 
 
+async def _server_of(read: Read, stream: Stream) -> Server:
+    """Who carries the stream, or serves its replay: another process with the same folder does that as well."""
+    if stream.server_id is None:
+        return HOME
+    beside = await store.servers_beside(read, [stream.server_id])
+    own = next((one for one in beside if one.id == stream.server_id), None)
+    if stream.recording_ms is None:
+        return own or HOME
+    if own is None or own.kind != "embedded":
+        return HOME
+    alive = clock.now() - ALIVE
+    return own if own.seen_at >= alive else next((one for one in beside if one.seen_at >= alive), own)
+
+
 async def ingest_of(read: Read, stream_id: UUID, *, media: str, rtmp: str) -> Ingest:
-    """Where to send the picture. `media` like "http://host:8002", `rtmp` like "rtmp://host:1935/live". Raises NotFound.
-    Whoever gets this may publish: check the person first."""
-    return server().ingest(await stream(read, stream_id), media, rtmp)
+    """Where to send the picture. `media` like "http://host:8002", `rtmp` like "rtmp://host:1935/live": for the server
+    that has no public addresses of its own. Raises NotFound. Whoever gets this may publish: check the person first."""
+    found = await stream(read, stream_id)
+    return adapter(await _server_of(read, found)).ingest(found, Places(media, rtmp))
 
 
 async def playback_of(read: Read, stream_id: UUID, *, media: str, preview: bool = False) -> Playback:
     """Where to watch: live, or the replay once it was recorded. `preview` adds the host's WHEP address.
     Raises NotFound."""
-    return server().playback(await stream(read, stream_id), media, preview=preview)
+    found = await stream(read, stream_id)
+    return adapter(await _server_of(read, found)).playback(found, Places(media), preview=preview)
+
+
+async def poster_of(read: Read, stream_id: UUID, *, media: str) -> str | None:
+    """The newest picture of the stream; None where its media server makes none. Raises NotFound."""
+    found = await stream(read, stream_id)
+    return adapter(await _server_of(read, found)).poster(found, Places(media))

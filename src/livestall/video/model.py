@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,9 @@ from livestall.base.outbox import Event
 
 Mode = Literal["default", "interactive"]
 Ingress = Literal["rtmp", "whip"]
+ServerKind = Literal["embedded", "mediamtx", "srs", "nginx-rtmp"]
+NAME = "[a-z0-9][a-z0-9._-]{0,63}"
+"""How media servers are named."""
 
 
 class Settings(config.Section, frozen=True, kw_only=True):
@@ -31,7 +34,16 @@ class Settings(config.Section, frozen=True, kw_only=True):
         float, Meta(ge=0, le=86_400, description="longest that a replaced process carries its shows to their end")
     ] = 14_400
     hook_url: Annotated[str, Meta(description="where media asks the API; empty: the web process of this machine")] = ""
-    control_url: Annotated[str, Meta(description="where the API asks media; empty: this machine's media process")] = ""
+    control_url: Annotated[
+        str, Meta(description="where the market reaches this media process; empty: found out, else this machine")
+    ] = ""
+    name: Annotated[
+        str, Meta(pattern=f"^({NAME})?$", description="name of this media process; empty: one that its folder keeps")
+    ] = ""
+    carry: Annotated[bool, Meta(description="take new shows; false: only finish old ones and serve replays")] = True
+    servers: Annotated[
+        str, Meta(max_length=20_000, description="other media servers as a JSON list; how-to/use-another-media-server")
+    ] = ""
     ice_addresses: Annotated[
         str,
         Meta(description="IP addresses for WebRTC, by comma (a NAT's public one works); empty: this host's"),
@@ -44,6 +56,10 @@ class Settings(config.Section, frozen=True, kw_only=True):
     preview_viewers_max: Annotated[int, Meta(ge=0, le=1000, description="WHEP viewers at one time")] = 40
     poster_seconds: Annotated[float, Meta(ge=1, le=600, description="seconds between preview pictures")] = 5.0
     record: Annotated[bool, Meta(description="keep a recording of every stream")] = True
+    disk_warn_mb: Annotated[int, Meta(ge=0, le=10_000_000, description="less free disk than this warns, MB")] = 5_000
+    disk_reserve_mb: Annotated[
+        int, Meta(ge=0, le=10_000_000, description="recording pauses when less disk than this is free, MB")
+    ] = 500
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -87,6 +103,11 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
     recording_started_at: datetime | None
     recording_ms: int | None
+    server_id: str | None = None
+    client_id: str | None = None
+    moved_at: datetime | None = None
+    recording_gaps: list[Gap] = []
+    warnings: list[StreamWarning] = []
 
     @property
     def online(self) -> bool:
@@ -94,17 +115,25 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ingest(msgspec.Struct, frozen=True):
-    """Where and with which secret to broadcast. `state` is "online" while a picture arrives, else "offline"."""
+    """Where and with which secret to broadcast. `state` is "online" while a picture arrives, else "offline".
+
+    The WHIP address is null where the media server takes none. `moved_at`: the server that had the show before went
+    away then, and the encoder must be given these addresses.
+    """
 
     rtmp_server: str
     rtmp_key: str
-    whip_url: str
-    whip_token: str
+    whip_url: str | None
+    whip_token: str | None
     state: Literal["online", "offline"]
+    server_kind: ServerKind = "embedded"
+    moved_at: datetime | None = None
+    warnings: list[StreamWarning] = []
 
 
 class Playback(msgspec.Struct, frozen=True):
-    """Where to watch. `whep_url` carries a token that opens for an hour and is for hosts only."""
+    """Where to watch. `whep_url` carries a token that opens for an hour and is for hosts only. `part_seconds` is 0 for
+    plain HLS, which a player then follows at `target_latency_seconds`."""
 
     hls_url: str
     whep_url: str | None
@@ -112,6 +141,10 @@ class Playback(msgspec.Struct, frozen=True):
     part_seconds: float
     target_latency_seconds: float
     kind: Literal["live", "replay"]
+    edge_delay_seconds: float | None = None
+    """Null: the playlist carries stream time. Else how far its newest picture is behind the camera: an estimate."""
+    gap_seconds: float = 0.0
+    """What a replay lacks because the disk could not take it."""
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -122,12 +155,15 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class Publishing(msgspec.Struct, frozen=True):
-    """A publisher that was accepted at `at`. `session_id` is minted by the media server and never comes again."""
+    """A publisher that was accepted at `at`. `session_id` never comes again: our own media process mints it. Another
+    media server calls the publisher `client_id`, which may come again after a restart."""
 
     stream_id: UUID
     session_id: UUID
     protocol: Ingress
     at: datetime
+    server_id: str | None = None
+    client_id: str | None = None
 
 
 class Stopping(msgspec.Struct, frozen=True):
@@ -138,13 +174,46 @@ class Stopping(msgspec.Struct, frozen=True):
     protocol: Ingress
     at: datetime
     reason: str
+    server_id: str | None = None
+
+
+GapReason = Literal["disk-full", "disk-error", "disk-slow", "read-only"]
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """What a recording lacks though the show went on, in stream time."""
+
+    started_at: datetime
+    ended_at: datetime
+    reason: GapReason
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """A finished recording: `duration_ms` of media, the first picture at `started_at`."""
+    """A finished recording: `duration_ms` of media, the first picture at `started_at`, and what it lacks."""
 
     started_at: datetime
     duration_ms: int
+    gaps: list[Gap] = []
+
+
+def gap_seconds(gaps: Sequence[Gap]) -> float:
+    """How much is missing in all."""
+    return sum((one.ended_at - one.started_at).total_seconds() for one in gaps)
+
+
+WarningCode = Literal[
+    "rare-keyframes", "no-picture", "broken-time", "broken-frames", "large-picture", "high-bitrate",
+    "recording-paused", "codec", "sound-codec", "bad-stream",
+]  # fmt: skip
+
+
+class StreamWarning(msgspec.Struct, frozen=True):
+    """What is not well with a publisher, for its host. `value` is the code's own figure: seconds of a keyframe interval
+    or without a picture, kbit/s, the wider side in pixels. `detail` names a codec or says it in English."""
+
+    code: WarningCode
+    value: float = 0.0
+    detail: Annotated[str, Meta(max_length=200)] = ""
 
 
 class Online(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +223,7 @@ class Online(msgspec.Struct, frozen=True, kw_only=True):
     session_id: UUID
     protocol: Ingress
     since: datetime
+    client_id: str | None = None
     width: int = 0
     height: int = 0
     kbps: int = 0
@@ -180,6 +250,15 @@ class StreamStopped(Event, frozen=True, kw_only=True):
     reason: str
 
 
+class StreamWarned(Event, frozen=True, kw_only=True):
+    """What is not well with the stream now; empty: all is well again."""
+
+    topic = "video.stream-warned"
+    stream_id: UUID
+    at: datetime
+    warnings: list[StreamWarning]
+
+
 class StreamRecorded(Event, frozen=True, kw_only=True):
     """The replay of a closed stream can be watched."""
 
@@ -187,6 +266,7 @@ class StreamRecorded(Event, frozen=True, kw_only=True):
     stream_id: UUID
     duration_ms: int
     started_at: datetime
+    gap_ms: int = 0
 
 
 # ---------------------------------------------------------------- refusals
@@ -234,7 +314,7 @@ def opens_preview(stream_id: UUID, token: str) -> bool:
 
 # ---------------------------------------------------------------- the port
 
-HookKind = Literal["authorize_publish", "published", "unpublished", "recorded", "ignore"]
+HookKind = Literal["authorize_publish", "authorize_read", "published", "unpublished", "recorded", "warned", "ignore"]
 
 
 class Hook(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,47 +326,16 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     secret: Annotated[str, Meta(max_length=200)] | None = None
     session: UUID | None = None
     ip: Annotated[str, Meta(max_length=64)] | None = None
+    server: Annotated[str, Meta(pattern=f"^({NAME})?$")] = ""
+    client: Annotated[str, Meta(max_length=100)] | None = None
+    alias: bool = False
+    """The publisher spells the stream's id in another way than we do."""
     protocol: Ingress = "rtmp"
     reason: Annotated[str, Meta(max_length=200)] = ""
     recording: Recording | None = None
+    warnings: Annotated[list[StreamWarning], Meta(max_length=20)] = []
 
     def session_of(self) -> UUID:
         if self.session is None:
             raise Invalid(reason=f"a hook of kind {self.kind} names its session")
         return self.session
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """The HTTP answer that this server's contract asks for."""
-
-    status: int
-    body: bytes = b""
-    media_type: str = "application/json"
-
-
-class MediaServer(Protocol):
-    """The video plane as the market sees it; one adapter per vendor's contract, see docs and `backends/`."""
-
-    def parse_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
-        """The normalised hook. Raises BadHook when it is not proven to come from the server, Invalid if malformed."""
-        ...
-
-    def reply(self, answer: Grant | Conflict | Forbidden | None) -> Reply:
-        """A grant, a refusal, or None: the notice was taken in."""
-        ...
-
-    async def online(self) -> list[Online]:
-        """Who publishes now. Raises Unavailable when the server does not answer."""
-        ...
-
-    async def kick(self, stream_id: UUID, session_id: UUID) -> None:
-        """End that publisher if it is still there. Raises Unavailable."""
-        ...
-
-    async def finish(self, stream_id: UUID) -> Recording | None:
-        """End the stream for good and close its recording (None: nothing was recorded). Raises Unavailable."""
-        ...
-
-    def ingest(self, stream: Stream, media: str, rtmp: str) -> Ingest: ...
-
-    def playback(self, stream: Stream, media: str, *, preview: bool) -> Playback: ...

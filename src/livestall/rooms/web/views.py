@@ -55,13 +55,22 @@ def _creator(creators: dict[UUID, accounts.Creator], record: ShowRecord) -> Show
 async def _card(
     read: Read, record: ShowRecord, addresses: Addresses, role: Role, creator: ShowCreator, pinned: Pinned | None
 ) -> ShowCard:
-    poster = f"{addresses.media}/media/{record.stream_id}/poster.jpg" if record.state in WATCHABLE else None
+    poster = await _poster(read, record, addresses)
     return ShowCard(
         id=record.id, title=record.title, state=record.state, creator=creator, viewers=record.viewers,
         likes=record.likes, planned_at=record.planned_at, started_at=record.started_at, ended_at=record.ended_at,
         poster_url=poster, preview_url=poster if record.state in ON_AIR else None,
         playback=await playback(read, record, addresses, role), live_url=live_url(addresses, record), pinned=pinned,
     )  # fmt: skip
+
+
+async def _poster(read: Read, record: ShowRecord, addresses: Addresses) -> str | None:
+    if record.state not in WATCHABLE or record.stream_id is None:
+        return None
+    try:
+        return await video.poster_of(read, record.stream_id, media=addresses.media)
+    except NotFound:
+        return None
 
 
 def live_url(addresses: Addresses, record: ShowRecord) -> str | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from livestall.base import config, keys
 from livestall.base.errors import Conflict, Forbidden, Invalid, Unavailable
+from livestall.video.backends.port import HOME, Capability, Places, Publisher, Reply, Server, at_port
 from livestall.video.model import (
     LATENCY,
     BadHook,
@@ -19,9 +20,9 @@ from livestall.video.model import (
     Online,
     Playback,
     Recording,
-    Reply,
     Settings,
     Stream,
+    gap_seconds,
     preview_token,
     secret_of,
 )  # fmt: skip
@@ -38,10 +39,43 @@ class Refused(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Embedded:
-    """Talks to the media process over its control endpoint."""
+class Beat(msgspec.Struct, frozen=True):
+    """What a media process of ours says of itself every few seconds."""
 
-    def parse_hook(self, headers: Mapping[str, str], body: bytes) -> Hook:
+    server: Server
+
+
+NO_QUERY: Mapping[str, str] = {}
+
+
+def _address(own: str, portable: str) -> str:
+    return at_port(portable, own[1:]) if own.startswith(":") else own or portable
+
+
+class Embedded:
+    """Talks to a media process of ours over its control endpoint."""
+
+    capabilities: frozenset[Capability] = frozenset(
+        {"rtmp", "whip", "hls", "llhls", "whep", "pdt", "record", "takeover"}
+    )
+
+    def __init__(self, server: Server = HOME) -> None:
+        self.server = server
+
+    def parse_beat(self, headers: Mapping[str, str], body: bytes) -> Server:
+        """Raises BadHook, Invalid."""
+        if not keys.proves("beat", headers.get(SIGNATURE, ""), body):
+            raise BadHook
+        try:
+            server = msgspec.json.decode(body, type=Beat).server
+        except msgspec.MsgspecError as error:
+            raise Invalid(reason=str(error)) from error
+        if server.kind != "embedded" or not server.id:
+            raise Invalid(reason="a media process has a name and is of the kind embedded")
+        return server
+
+    def parse_hook(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str] = NO_QUERY) -> Hook:
+        del query
         if not keys.proves("hook", headers.get(SIGNATURE, ""), body):
             raise BadHook
         try:
@@ -49,7 +83,8 @@ class Embedded:
         except msgspec.MsgspecError as error:
             raise Invalid(reason=str(error)) from error
 
-    def reply(self, answer: Grant | Conflict | Forbidden | None) -> Reply:
+    def reply(self, answer: Grant | Conflict | Forbidden | None, hook: Hook | None = None) -> Reply:
+        del hook
         if answer is None:
             return Reply(204)
         if isinstance(answer, Grant):
@@ -59,8 +94,8 @@ class Embedded:
     async def online(self) -> list[Online]:
         return msgspec.json.decode(await self._ask("online", {}), type=list[Online])
 
-    async def kick(self, stream_id: UUID, session_id: UUID) -> None:
-        await self._ask("kick", {"stream": stream_id, "session": session_id})
+    async def kick(self, who: Publisher) -> None:
+        await self._ask("kick", {"stream": who.stream_id, "session": who.session_id})
 
     async def finish(self, stream_id: UUID) -> Recording | None:
         answer = await self._ask("finish", {"stream": stream_id}, FINISH_SECONDS)
@@ -68,7 +103,7 @@ class Embedded:
 
     async def _ask(self, verb: str, what: Mapping[str, object], timeout: float = TIMEOUT_SECONDS) -> bytes:
         settings = config.of(Settings)
-        base = settings.control_url or f"http://127.0.0.1:{settings.port}"
+        base = self.server.control_url or settings.control_url or f"http://127.0.0.1:{settings.port}"
         body = msgspec.json.encode(what)
         stamp = keys.stamp("control", verb.encode() + b"." + body)
         try:
@@ -79,19 +114,25 @@ class Embedded:
         except httpx.HTTPError as error:
             raise Unavailable from error
 
-    def ingest(self, stream: Stream, media: str, rtmp: str) -> Ingest:
+    def _base(self, stream: Stream, places: Places) -> str:
+        return f"{_address(self.server.hls_url, places.media)}/media/{stream.id}"
+
+    def ingest(self, stream: Stream, places: Places) -> Ingest:
         secret = secret_of(stream.id, stream.key_version)
         return Ingest(
-            rtmp_server=rtmp,
+            rtmp_server=_address(self.server.rtmp_url, places.rtmp),
             rtmp_key=f"{stream.id}?k={secret}",
-            whip_url=f"{media}/media/{stream.id}/whip",
+            whip_url=f"{self._base(stream, places)}/whip",
             whip_token=secret,
             state="online" if stream.online else "offline",
+            server_kind="embedded",
+            moved_at=None if stream.online else stream.moved_at,
+            warnings=stream.warnings,
         )
 
-    def playback(self, stream: Stream, media: str, *, preview: bool) -> Playback:
+    def playback(self, stream: Stream, places: Places, *, preview: bool) -> Playback:
         latency = LATENCY[stream.mode]
-        base = f"{media}/media/{stream.id}"
+        base = self._base(stream, places)
         recorded = stream.recording_ms is not None
         return Playback(
             hls_url=f"{base}/replay.m3u8" if recorded else f"{base}/live.m3u8",
@@ -100,4 +141,8 @@ class Embedded:
             part_seconds=latency.part,
             target_latency_seconds=latency.hold_back,
             kind="replay" if recorded else "live",
+            gap_seconds=round(gap_seconds(stream.recording_gaps), 1),
         )
+
+    def poster(self, stream: Stream, places: Places) -> str | None:
+        return f"{self._base(stream, places)}/poster.jpg"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from uuid import UUID
 
 import aiohttp
@@ -10,7 +11,8 @@ import msgspec
 import structlog
 
 from livestall.base import clock, keys
-from livestall.video.backends.embedded import SIGNATURE, Refused
+from livestall.video.backends.embedded import SIGNATURE, Beat, Refused
+from livestall.video.backends.port import Server
 from livestall.video.embedded.rtmp import NotAdmitted
 from livestall.video.model import Grant, Hook, Ingress
 
@@ -18,15 +20,17 @@ log = structlog.get_logger()
 ASK_DELAYS = (0.0, 0.3, 0.7, 1.5, 2.5)
 TELL_DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)
 QUEUE_MAX = 10_000
+BEAT_SECONDS = 3.0
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 UNREACHABLE = "the market cannot be reached at the moment; nothing is wrong with your key, try again in a minute"
 
 
 class Market:
-    """The market as the media process sees it, at `url`."""
+    """The market as the media process `name` sees it, at `url`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, name: str = "") -> None:
         self._url = url
+        self._name = name
         self._client: aiohttp.ClientSession | None = None
         self._queue: asyncio.Queue[Hook] = asyncio.Queue(QUEUE_MAX)
         self._worker: asyncio.Task[None] | None = None
@@ -47,6 +51,18 @@ class Market:
             self._worker.cancel()
         if self._client is not None:
             await self._client.close()
+
+    async def beat_forever(self, describe: Callable[[], Server]) -> None:
+        """Say every few seconds that this process is there, and where. A market that is away hears the next one."""
+        while True:
+            body = msgspec.json.encode(Beat(describe()))
+            try:
+                status, _ = await self._post(f"{self._url}/beat", "beat", body)
+                if status >= 300:
+                    log.warning("the market does not take this media server in", status=status)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                log.debug("market unreachable", error=repr(error))
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def authorise(self, stream_id: UUID, secret: str, protocol: Ingress, ip: str) -> Grant:
         """Leave to publish, or NotAdmitted. While the market is away, a key it accepted before is good enough."""
@@ -107,10 +123,13 @@ class Market:
         return status < 300
 
     async def _send(self, hook: Hook) -> tuple[int, bytes]:
+        named = msgspec.structs.replace(hook, server=self._name) if self._name else hook
+        return await self._post(self._url, "hook", msgspec.json.encode(named))
+
+    async def _post(self, url: str, purpose: str, body: bytes) -> tuple[int, bytes]:
         assert self._client is not None
-        body = msgspec.json.encode(hook)
-        headers = {SIGNATURE: keys.stamp("hook", body), "content-type": "application/json"}
-        async with self._client.post(self._url, data=body, headers=headers) as answer:
+        headers = {SIGNATURE: keys.stamp(purpose, body), "content-type": "application/json"}
+        async with self._client.post(url, data=body, headers=headers) as answer:
             return answer.status, await answer.read()
 
 
