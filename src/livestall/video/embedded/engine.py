@@ -17,21 +17,19 @@ import structlog
 
 from livestall.base import clock, config, ids
 from livestall.base.errors import Invalid
-from livestall.video.embedded import playlist, recorder
+from livestall.video.embedded import metrics, playlist, recorder
+from livestall.video.embedded.chores import Chores, tell
+from livestall.video.embedded.disk import Disk
+from livestall.video.embedded.findings import Findings, Refused
 from livestall.video.embedded.flv import FlvSink
-from livestall.video.embedded.h264 import annex_b
 from livestall.video.embedded.hooks import Market
 from livestall.video.embedded.packager import Packager
-from livestall.video.embedded.poster import Painter
 from livestall.video.embedded.recorder import Index, Recorder
 from livestall.video.embedded.rtmp import NotAdmitted, RtmpConnection
-from livestall.video.model import LATENCY, Grant, Hook, HookKind, Ingress, Online, Recording, Settings
+from livestall.video.model import LATENCY, Grant, Hook, HookKind, Ingress, Online, Recording, Settings, StreamWarning
 
 log = structlog.get_logger()
 APP = "live"
-POSTER_FILE = "poster.jpg"
-KEEP_SECONDS = 600.0
-KEEP_ENDED_SECONDS = 60.0
 EPOCH_LEAD_SECONDS = 10.0
 REPLAYS_KEPT = 100
 TAKEN_OVER = "another publisher with the same key took over"
@@ -48,6 +46,8 @@ class Session:
         self.close = close
         self.told = False
         self.ended = False
+        self.refused = False
+        self.findings = Findings()
         self.watch: asyncio.Task[None] | None = None
         self.start_at = time.monotonic()
         self.start_frames, self.start_bytes = stream.packager.frames, stream.packager.bytes
@@ -64,6 +64,7 @@ class LiveStream:
         self.poster: bytes | None = None
         self.painted_from: bytes | None = None
         self.painted_at = 0.0
+        self.metered = packager.bytes
         self.touched = time.monotonic()
         self.cached_playlist: tuple[int, bytes] | None = None
         self.relay: Any = None
@@ -80,32 +81,36 @@ class Engine:
         self.streams: dict[UUID, LiveStream] = {}
         self.tag = secrets.token_hex(3)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recorder")
-        self._painter = Painter()
+        self.disk = Disk(folder, warn_mb=self.settings.disk_warn_mb, reserve_mb=self.settings.disk_reserve_mb)
+        self._chores = Chores(self)
         self._opening: dict[UUID, asyncio.Lock] = {}
         self._known = asyncio.Condition()
         self._replays: dict[UUID, tuple[int, str]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
         self.before_open: Callable[[UUID], Awaitable[None]] = _nothing
         """Awaited before a stream that is not in memory is opened: another process may have it."""
 
     async def start(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:  # shows are carried all the same
+            log.error("no recordings: the media folder cannot be made", folder=str(self.folder), error=str(error))
         await self.market.start()
-        self._tasks = [asyncio.create_task(self._paint_all()), asyncio.create_task(self._forget_old())]
+        self._chores.start()
 
     async def stop(self) -> None:
         """End every publisher and leave whole recordings."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._chores.stop()
         for stream in list(self.streams.values()):
             if stream.session is not None:
                 self._throw_out(stream.session, "the media server stops")
             if stream.packager.recorder is not None:
                 await stream.packager.recorder.finish()
         await self.market.stop()
-        await self._painter.stop()
         self._writer.shutdown(wait=True)
+
+    async def on_disk(self, job: Callable[..., Any], *arguments: object) -> Any:
+        """Run `job` on the one thread that writes."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, job, *arguments)
 
     # --------------------------------------------------------- publishers
 
@@ -130,8 +135,7 @@ class Engine:
             if stream is None:
                 await self.before_open(grant.stream_id)
                 folder = self.folder / str(grant.stream_id)
-                loop = asyncio.get_running_loop()
-                found = await loop.run_in_executor(self._writer, recorder.load, folder)
+                found = await self.on_disk(recorder.load, folder)
                 stream = LiveStream(grant.stream_id, folder, self._packager(grant, folder, found))
                 self.streams[grant.stream_id] = stream
                 async with self._known:
@@ -149,7 +153,7 @@ class Engine:
             LATENCY[grant.mode],
             epoch=epoch,
             window=self.settings.window_segments,
-            recorder=Recorder(folder, epoch, self._writer) if self.settings.record else None,
+            recorder=Recorder(folder, epoch, self._writer, self.disk) if self.settings.record else None,
             first_number=segments[-1].number + 1 if segments else 0,
             discontinuities=sum(one.discontinuity for one in segments),
             resumed=bool(segments),
@@ -165,6 +169,7 @@ class Engine:
         stream.session = session
         stream.touched = time.monotonic()
         session.watch = asyncio.create_task(self._tell_when_seen(session, stream.packager.parts))
+        metrics.ADMITTED.labels(protocol).inc()
         log.info("publisher accepted", stream=str(stream.id), protocol=protocol)
         return session, start
 
@@ -189,9 +194,17 @@ class Engine:
             stream.session = None
             stream.relay = None
             stream.touched = time.monotonic()
+        if not session.refused and session.findings.told:
+            tell(self, session, [])
         if session.told:
             self._tell(session, "unpublished", clock.now(), reason)
         log.info("publisher gone", stream=str(stream.id), reason=reason)
+
+    def refuse(self, session: Session, error: Exception) -> None:
+        """Its stream cannot be carried: the host is told why, and that stays until the next publisher."""
+        session.refused = True
+        warning = error.warning if isinstance(error, Refused) else StreamWarning("bad-stream", 0.0, str(error)[:200])
+        tell(self, session, [warning])
 
     def _throw_out(self, session: Session, reason: str) -> None:
         self.end(session, reason)
@@ -293,39 +306,6 @@ class Engine:
                 await self._known.wait_for(lambda: stream_id in self.streams)
         return self.streams.get(stream_id)
 
-    # -------------------------------------------------------------- chores
-
-    async def _paint_all(self) -> None:
-        while True:
-            await asyncio.sleep(0.25)
-            for stream in list(self.streams.values()):
-                due = time.monotonic() - stream.painted_at >= self.settings.poster_seconds
-                keyframe = stream.packager.keyframe
-                if due and keyframe is not None and keyframe[1] is not stream.painted_from:
-                    stream.painted_at, stream.painted_from = time.monotonic(), keyframe[1]
-                    await self._paint(stream, annex_b(*keyframe))
-
-    async def _paint(self, stream: LiveStream, keyframe: bytes) -> None:
-        try:
-            picture = await self._painter.paint(keyframe)
-            if picture is not None:
-                stream.poster = picture
-                loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._writer, _replace, stream.folder / POSTER_FILE, picture)
-        except Exception as error:  # a full disk or a broken picture costs the preview, nothing else
-            log.warning("no preview", stream=str(stream.id), error=repr(error))
-
-    async def _forget_old(self) -> None:
-        while True:
-            await asyncio.sleep(5)
-            now = time.monotonic()
-            for stream in list(self.streams.values()):
-                keep = KEEP_ENDED_SECONDS if stream.packager.ended else KEEP_SECONDS
-                if stream.session is None and now - stream.touched > keep:
-                    del self.streams[stream.id]
-                    if stream.packager.recorder is not None:
-                        await stream.packager.recorder.finish()
-
     # ---------------------------------------------------------------- RTMP
 
     def rtmp(self) -> RtmpConnection:
@@ -347,9 +327,12 @@ class RtmpPublisher(FlvSink):
     """An RTMP publisher's media, and its end."""
 
     def __init__(self, engine: Engine, session: Session, start_ms: int) -> None:
-        super().__init__(session.stream.packager, start_ms)
+        super().__init__(session.stream.packager, start_ms, session.findings)
         self._engine = engine
         self._session = session
+
+    def refused(self, error: Exception) -> None:
+        self._engine.refuse(self._session, error)
 
     def end(self, reason: str) -> None:
         self._engine.end(self._session, reason)
@@ -357,11 +340,3 @@ class RtmpPublisher(FlvSink):
 
 async def _nothing(_stream_id: UUID) -> None:
     return
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a whole new file in place of the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_bytes(data)
-    fresh.replace(path)

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 NAL_IDR, NAL_SEI, NAL_SPS, NAL_PPS, NAL_DELIMITER, NAL_FILLER = 5, 6, 7, 8, 9, 12
 HIGH_PROFILES = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}
-SIDE_MAX = 8192
+SIDE_MAX, PIXELS_MAX = 4096, 4096 * 2304
+"""What viewers' devices can be expected to decode at all."""
 
 
 class BadVideo(ValueError):
@@ -89,8 +90,10 @@ def picture_size(sps: bytes) -> tuple[int, int]:
         left, right, top, bottom = bits.ue(), bits.ue(), bits.ue(), bits.ue()
         width -= (left + right) * (1 if chroma in {0, 3} else 2)
         height -= (top + bottom) * (2 if chroma == 1 else 1) * (2 - frames_only)
-    if not (16 <= width <= SIDE_MAX and 16 <= height <= SIDE_MAX):
-        raise BadVideo(f"a picture of {width} by {height} pixels")
+    if width < 16 or height < 16:
+        raise BadVideo(f"the encoder sends a picture of {width} by {height} pixels")
+    if max(width, height) > SIDE_MAX or width * height > PIXELS_MAX:
+        raise BadVideo(f"a picture of {width} by {height} pixels is too large for viewers; choose 1280 by 720")
     return width, height
 
 
@@ -136,3 +139,14 @@ def annex_b(config: bytes, sample: bytes) -> bytes:
         out.append(start + sample[at + 4 : at + 4 + length])
         at += 4 + length
     return b"".join(out)
+
+
+def is_whole(sample: bytes) -> bool:
+    """Whether the 4-byte lengths of the NAL units in `sample` add up, and none is empty."""
+    at, end = 0, len(sample)
+    while at + 4 < end:
+        length = int.from_bytes(sample[at : at + 4], "big")
+        if not length:
+            return False
+        at += 4 + length
+    return at == end

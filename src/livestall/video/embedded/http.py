@@ -12,8 +12,9 @@ from aiohttp import web
 from livestall.base import ids, keys
 from livestall.base.errors import Invalid
 from livestall.video.backends.embedded import SIGNATURE
-from livestall.video.embedded import playlist
-from livestall.video.embedded.engine import POSTER_FILE, Engine, LiveStream
+from livestall.video.embedded import metrics, playlist
+from livestall.video.embedded.chores import POSTER_FILE
+from livestall.video.embedded.engine import Engine, LiveStream
 from livestall.video.embedded.packager import Packager
 from livestall.video.embedded.recorder import MEDIA_FILE
 from livestall.video.embedded.webrtc_http import WebRtc
@@ -71,7 +72,10 @@ async def live(request: web.Request) -> web.Response:
         await packager.wait(lambda: bool(packager.segments) or packager.ended, seconds)
     if not packager.segments:
         return web.Response(status=404, headers=NO_STORE)
-    return web.Response(body=_live_body(engine, stream), content_type=PLAYLIST, headers=NO_STORE)
+    body = _live_body(engine, stream)
+    metrics.PLAYLISTS.inc()
+    metrics.BYTES_OUT.inc(len(body))
+    return web.Response(body=body, content_type=PLAYLIST, headers=NO_STORE)
 
 
 def _live_body(engine: Engine, stream: LiveStream) -> bytes:
@@ -106,6 +110,8 @@ async def piece(request: web.Request) -> web.Response:
         data = await _bytes(stream.packager, name, engine.settings.block_seconds)
     if data is None:
         return web.Response(status=404, headers=NO_STORE)
+    metrics.PIECES.inc()
+    metrics.BYTES_OUT.inc(len(data))
     return web.Response(body=data, content_type="video/mp4", headers=IMMUTABLE)
 
 
@@ -195,7 +201,18 @@ async def control(request: web.Request) -> web.Response:
 
 
 async def alive(request: web.Request) -> web.Response:
-    return web.json_response({"streams": len(request.app[ENGINE].streams)}, headers=NO_STORE)
+    """For the operator: how many streams, and how the disk of the recordings does."""
+    engine = request.app[ENGINE]
+    paused = [one.packager.recorder for one in engine.streams.values() if one.packager.recorder is not None]
+    body = {
+        "streams": len(engine.streams),
+        "disk": engine.disk.state,
+        "free_bytes": engine.disk.free,
+        "paused": sum(one.paused is not None for one in paused),
+        "missing_seconds": round(sum(one.missing_seconds for one in paused), 1),
+        "reason": next((one.paused for one in paused if one.paused is not None), None),
+    }
+    return web.json_response(body, headers=NO_STORE)
 
 
 def create_app(engine: Engine) -> web.Application:

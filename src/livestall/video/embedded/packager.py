@@ -7,83 +7,37 @@ a frame can arrive late but never early.
 
 from __future__ import annotations
 
-import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 
-from livestall.video.embedded import fmp4
+from livestall.video.embedded import fmp4, metrics
+from livestall.video.embedded.bell import Bell
 from livestall.video.embedded.fmp4 import AUDIO, VIDEO, VIDEO_RATE, Run, Sample, Track
 from livestall.video.embedded.recorder import Recorder
+from livestall.video.embedded.segments import Part, Segment, StreamClock
+from livestall.video.embedded.still import CARD, CARD_FRAME
 from livestall.video.model import Latency
 
-SEGMENT_SECONDS_MAX = 12.0
+SEGMENT_SECONDS_MAX = 40.0
+"""Segments begin with keyframes, so that who joins finds one; only an encoder that sends none for longer is cut."""
 OPENING_SECONDS = 1.0
 """A stream's very first segment is cut short, since players start only on a whole one."""
+WINDOW_SECONDS_MAX = 60.0
 WINDOW_BYTES_MAX = 64 << 20
-SEGMENT_BYTES_MAX = 24 << 20
+SEGMENT_BYTES_MAX = 32 << 20
 AUDIO_SAMPLES_MAX = 700
 FRAME_SECONDS_MAX = 5.0
+STILL_SECONDS, CARD_SECONDS = 2.0, 5.0
+CARD_UNITS = 5 * VIDEO_RATE
+"""Sound without a picture: so long until the last picture stands still, or a dark card when there was none yet."""
 DEFAULT_FRAME = VIDEO_RATE // 30
 SLACK = 0.001
 
 
-class Part:
-    __slots__ = ("data", "duration", "independent")
-
-    def __init__(self, data: bytes, duration: float, *, independent: bool) -> None:
-        self.data, self.duration, self.independent = data, duration, independent
-
-
-class Segment:
-    """`number` is the media sequence number, `started_at` Unix seconds of stream time, `init` an index of inits."""
-
-    __slots__ = ("discontinuity", "done", "duration", "first", "init", "media_start", "number", "parts", "started_at")
-
-    def __init__(
-        self, number: int, started_at: float, init: int, media_start: int, *, discontinuity: bool, first: bool
-    ) -> None:
-        self.number, self.started_at, self.init, self.media_start = number, started_at, init, media_start
-        self.discontinuity, self.first = discontinuity, first
-        self.parts: list[Part] = []
-        self.duration = 0.0
-        self.done = False
-
-    @property
-    def size(self) -> int:
-        return sum(len(part.data) for part in self.parts)
-
-
-class StreamClock:
-    """Stream time from media time, by the least delay seen. Follows a drifting encoder slowly, a step in seconds."""
-
-    WINDOW_SECONDS = 10.0
-    CREEP = 0.000_03
-
-    def __init__(self) -> None:
-        self.offset: float | None = None
-        self._lately = float("inf")
-        self._since = 0.0
-
-    def restart(self) -> None:
-        self.offset = None
-        self._lately = float("inf")
-
-    def saw(self, media: float, now: float) -> None:
-        """A frame of media time `media` arrived at `now`, both in seconds."""
-        delay = now - media
-        if self.offset is None:
-            self.offset, self._since = delay, now
-        self.offset = min(delay, self.offset + self.CREEP)
-        self._lately = min(self._lately, delay)
-        if now - self._since >= self.WINDOW_SECONDS:
-            behind = self._lately - self.offset
-            if behind > 0.25:
-                self.offset += min(0.1, behind / 2)
-            self._since, self._lately = now, float("inf")
-
-    def at(self, media: float) -> float:
-        return media + (self.offset or 0.0)
+def _whole(seconds: float) -> int:
+    return math.ceil(seconds - 0.01)
 
 
 class Packager:
@@ -109,17 +63,15 @@ class Packager:
         self.current: Segment | None = None
         self.inits: dict[int, bytes] = {}
         self.ended = False
-        self.version = 0
         self.clock = StreamClock()
         self.keyframe: tuple[bytes, bytes] | None = None
         self.frames = self.bytes = 0
         self.keyframe_seconds = 0.0
-        self._now = now
-        self._waiters: list[asyncio.Future[None]] = []
+        self.now = now
+        self._bell = Bell()
         self.parts = self._next_init = 0
         self._began = self._discontinuity = resumed
-        self._video: Track | None = None
-        self._audio: Track | None = None
+        self.target = 1
         self._last_end = 0
         self._reset()
 
@@ -131,13 +83,19 @@ class Packager:
         self.pause()
         self._discontinuity = self._began
         self._began = True
-        self._video = self._audio = None
         self._reset()
+        self.target = max([1, *(_whole(one.duration) for one in self.segments)])
         self.clock.restart()
-        at = round((self._now() - self.epoch) * 1000)
+        at = round((self.now() - self.epoch) * 1000)
         return max(at, self._last_end * 1000 // VIDEO_RATE + 100)
 
     def _reset(self) -> None:
+        self._video: Track | None = None
+        self._audio: Track | None = None
+        self._camera: Track | None = None
+        self._next_audio: Track | None = None
+        self._started = self.still = False
+        self._heard_from: float | None = None
         self._pending: tuple[int, Sample] | None = None
         self._frames: list[Sample] = []
         self._frames_at = self._frames_units = 0
@@ -147,58 +105,105 @@ class Packager:
         self._stale_init = self._fresh = self._wait_key = True
         self._last_key: int | None = None
         self._current_bytes = 0
+        self._came = self._part_came = 0.0
 
     @property
     def video(self) -> Track | None:
-        return self._video
+        """What the publisher announced last; it counts from its next keyframe."""
+        return self._camera
 
     @property
     def audio(self) -> Track | None:
-        return self._audio
+        return self._next_audio or self._audio
 
     @property
-    def codecs(self) -> str:
-        return ",".join(track.codec for track in (self._video, self._audio) if track)
+    def keyframe_interval(self) -> float:
+        """Seconds between the last two keyframes, or since the last one if that is longer."""
+        if self._last_key is None or self._pending is None:
+            return self.keyframe_seconds
+        return max(self.keyframe_seconds, (self._pending[0] - self._last_key) / VIDEO_RATE)
 
     def set_video(self, track: Track) -> None:
-        if self._video != track:
-            self._cut_for_new_tracks()
-            self._video = track
+        if self._camera != track:
+            self._wait_key = True
+            self._camera = track
 
     def set_audio(self, track: Track) -> None:
-        if self._audio != track:
-            self._cut_for_new_tracks()
+        """Takes effect at once before the first picture, afterwards with the next keyframe: a cut needs one."""
+        self._next_audio = track if self._started and track != self._audio else None
+        if not self._started:
             self._audio = track
-            self._next_sound = None
-
-    def _cut_for_new_tracks(self) -> None:
-        self._flush()
-        if self._close():
-            self._discontinuity = True
-        self._sounds = []
-        self._stale_init = True
 
     # ------------------------------------------------------------- media
 
     def add_video(self, time_units: int, shift: int, data: bytes, *, key: bool) -> None:
         """A frame with decoding time and shift at 90 kHz; time never goes back here, whatever the encoder says."""
-        now = self._now()
-        if self._video is None or (self._wait_key and not key):
+        if self._camera is None or (self._wait_key and not key):
             return
-        self._wait_key = False
-        if self._pending is not None:
-            time_units = max(time_units, self._pending[0] + 90)
-        time_units = max(time_units, self._last_end + 1)
-        self.clock.saw(time_units / VIDEO_RATE, now)
+        time_units = self._ordered(time_units)
+        if self._pending is not None and time_units - self._pending[0] > FRAME_SECONDS_MAX * VIDEO_RATE:
+            self._break_off(time_units)
+            if not key:
+                self._wait_key = True
+                return
+        self._wait_key = self.still = False
+        self.clock.saw(time_units / VIDEO_RATE, self.now())
         self.frames += 1
         self.bytes += len(data)
         if key:
             if self._last_key is not None:
                 self.keyframe_seconds = (time_units - self._last_key) / VIDEO_RATE
             self._last_key = time_units
-            self.keyframe = (self._video.config, data)
+            self.keyframe = (self._camera.config, data)
+        self._frame(self._camera, time_units, shift, data, key=key)
+
+    def _ordered(self, time_units: int) -> int:
+        if self._pending is not None:
+            time_units = max(time_units, self._pending[0] + 90)
+        return max(time_units, self._last_end + 1)
+
+    def _frame(self, track: Track, time_units: int, shift: int, data: bytes, *, key: bool) -> None:
         self._take_pending(time_units, key=key)
+        if key and (track != self._video or self._next_audio is not None):
+            self._cut_for_new_tracks()
+            self._video = track
+            if self._next_audio is not None:
+                self._audio, self._next_audio, self._next_sound = self._next_audio, None, None
+        self._started = True
+        self._came = self.now()
         self._pending = (time_units, Sample(0, data, key, shift))
+
+    def _cut_for_new_tracks(self) -> None:
+        self._flush()
+        self._close()
+        self._discontinuity = self._discontinuity or self._video is not None
+        self._sounds = []
+        self._stale_init = True
+
+    def _break_off(self, time_units: int) -> None:
+        """Neither picture nor sound for long: what follows is another piece of the time line."""
+        self._take_pending(time_units, key=False)
+        self._flush()
+        self._close()
+        self._discontinuity = True
+        self._pending = None
+
+    def _stand_still(self, sound_units: int) -> None:
+        """There is sound at `sound_units` (90 kHz); without a picture for long, the last one is shown again."""
+        at = sound_units if self._pending is None else self._pending[0]
+        since = sound_units - (self._heard_from or 0) if self._pending is None else sound_units - at
+        if not self.still and since < (CARD_SECONDS if not self._started else STILL_SECONDS) * VIDEO_RATE:
+            return
+        track, data = self._video, self.keyframe[1] if self.keyframe is not None else b""
+        if track is None or self.keyframe is None or self.keyframe[0] != track.config:
+            track, data = CARD, CARD_FRAME
+        step = round(self.latency.part * 0.8 * VIDEO_RATE)
+        at = max(at + step, sound_units - CARD_UNITS) if self._pending is not None else at
+        while at <= sound_units:
+            self.still = self._wait_key = True
+            self._last_key = None
+            self._frame(track, self._ordered(at), 0, data, key=True)
+            at += step
 
     def _take_pending(self, following: int, *, key: bool) -> None:
         """The frame before becomes a sample, now that its duration is known; cut where a cut is due."""
@@ -223,7 +228,7 @@ class Packager:
         if self.current is None:
             self._open(at)
         if not self._frames:
-            self._frames_at = at
+            self._frames_at, self._part_came = at, self._came
         self._frames.append(frame)
         self._frames_units += frame.duration
         self._current_bytes += len(frame.data)
@@ -261,9 +266,14 @@ class Packager:
 
     def add_audio(self, time_units: int, data: bytes, duration: int = 1024) -> None:
         """An AAC frame, times at the track's rate. A late one is dropped: sound never steps back."""
-        if self._audio is None or self._wait_key:
+        if self._audio is None or self._next_audio is not None:
             return
         self.bytes += len(data)
+        at = time_units * VIDEO_RATE // self._audio.rate
+        self._heard_from = at if self._heard_from is None else self._heard_from
+        self._stand_still(at)
+        if not self._started:
+            return
         slack = self._audio.rate // 10
         if self._next_sound is not None and self._next_sound - time_units > slack:
             return
@@ -296,9 +306,11 @@ class Packager:
         segment.duration += duration
         if self.recorder:
             self.recorder.part(data)
+        metrics.PARTS.inc()
+        metrics.PART_LAG.observe(max(0.0, self.now() - self._part_came - duration))
         self._frames, self._sounds = [], []
         self._frames_units = 0
-        self._wake()
+        self._bell.ring()
 
     def _close(self) -> bool:
         segment = self.current
@@ -307,6 +319,7 @@ class Packager:
         if segment.first:  # the burst at the start arrives late: by now the clock knows better
             segment.started_at = self._stream_time(segment.media_start, first=True)
         segment.done = True
+        self.target = max(self.target, _whole(segment.duration))
         self.segments.append(segment)
         self.next_number += 1
         self.current = None
@@ -315,14 +328,21 @@ class Packager:
                 segment.number, segment.duration, segment.started_at, discontinuity=segment.discontinuity
             )
         self._trim()
-        self._wake()
+        self._bell.ring()
         return True
 
     def _trim(self) -> None:
         total = sum(one.size for one in self.segments)
-        while len(self.segments) > self.window or (total > WINDOW_BYTES_MAX and len(self.segments) > 2):
+        seconds = sum(one.duration for one in self.segments)
+        longest = max(WINDOW_SECONDS_MAX, 3 * self.target, self.window * self.latency.segment)
+        while (
+            len(self.segments) > self.window
+            or (total > WINDOW_BYTES_MAX and len(self.segments) > 2)
+            or seconds - self.segments[0].duration > longest
+        ):
             gone = self.segments.popleft()
             total -= gone.size
+            seconds -= gone.duration
             self.dropped_discontinuities += gone.discontinuity
         used = {one.init for one in self.segments} | {self._next_init - 1}
         self.inits = {number: data for number, data in self.inits.items() if number in used}
@@ -339,35 +359,17 @@ class Packager:
     def finish(self) -> None:
         self.pause()
         self.ended = True
-        self._wake()
+        self._bell.ring()
 
     # ----------------------------------------------------------- waiting
 
-    def _wake(self) -> None:
-        self.version += 1
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+    @property
+    def version(self) -> int:
+        return self._bell.version
 
     async def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until `condition` holds, at most so long; returns whether it does."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
-        while not condition():
-            left = end - loop.time()
-            if left <= 0:
-                return False
-            waiter: asyncio.Future[None] = loop.create_future()
-            self._waiters.append(waiter)
-            timer = loop.call_later(left, lambda w=waiter: w.done() or w.set_result(None))
-            try:
-                await waiter
-            finally:
-                timer.cancel()
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
-        return True
+        return await self._bell.wait(condition, seconds)
 
     def has(self, number: int, part: int | None = None) -> bool:
         """Whether that segment (that part of it) is there, or never will be."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 
-from livestall.video.embedded.packager import Packager, Segment
-from livestall.video.embedded.recorder import MEDIA_FILE, Index, Init
+from livestall.video.embedded.packager import Packager
+from livestall.video.embedded.recorder import MEDIA_FILE, Hole, Index, Init
+from livestall.video.embedded.segments import Segment
 
 SEGMENTS_WITH_PARTS = 3
 DRIFT_SECONDS = 0.02
@@ -26,7 +27,7 @@ def live(packager: Packager, tag: str) -> str:
     with_parts = listed[-SEGMENTS_WITH_PARTS:]
     longest = max((part.duration for one in with_parts for part in one.parts), default=0.0)
     part_target = max(packager.latency.part, math.ceil(longest * 1000) / 1000)
-    target = math.ceil(max([packager.latency.segment, *(one.duration for one in whole)]) - 0.01)
+    target = max(packager.target, math.ceil(packager.latency.segment))
     lines = [
         "#EXTM3U",
         "#EXT-X-VERSION:9",
@@ -72,7 +73,15 @@ def replay(index: Index) -> str:
         "#EXT-X-MEDIA-SEQUENCE:0",
     ]
     expected, init, listed = -1.0, Init(0, 0), Init(0, 0)
-    for entry in index.entries:
+    for number, entry in enumerate(index.entries):
+        if isinstance(entry, Hole):
+            seconds = entry.ended_at - entry.started_at
+            start = f'START-DATE="{stamp(entry.started_at).partition(":")[2]}"'
+            what = f'X-LIVESTALL-REASON="{entry.reason}"'
+            lines.append(
+                f'#EXT-X-DATERANGE:ID="gap-{number}",CLASS="livestall.gap",{start},DURATION={seconds:.3f},{what}'
+            )
+            continue
         if isinstance(entry, Init):
             init = entry
             continue

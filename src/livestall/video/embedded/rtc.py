@@ -15,7 +15,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessi
 from aiortc.contrib.media import MediaRelay
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from livestall.video.embedded import fmp4, h264, passthrough
+from livestall.video.embedded import fmp4, h264, metrics, passthrough
 from livestall.video.embedded.aac import OpusToAac
 from livestall.video.embedded.engine import Engine, LiveStream, Session
 from livestall.video.embedded.packager import Packager
@@ -91,6 +91,7 @@ class WhipPublisher:
         self._time = MediaTime(0)
         self._tasks: list[asyncio.Task[None]] = []
         self._receiver: RTCRtpReceiver | None = None
+        self._heard = 0.0
 
     async def answer(self, offer: str) -> str:
         """The SDP answer. Raises BadOffer."""
@@ -160,6 +161,9 @@ class WhipPublisher:
             reason = "nothing arrived for a while"
         except (h264.BadVideo, av.error.FFmpegError) as error:
             reason = str(error)
+            metrics.REFUSED.labels("bad-stream").inc()
+            if self._session is not None:
+                self._engine.refuse(self._session, error)
         except Exception:
             log.exception("carrying a browser's stream failed")
             reason = "something broke"
@@ -168,9 +172,22 @@ class WhipPublisher:
     async def _carry_picture(self, track: MediaStreamTrack) -> None:
         picture = Picture(self._stream.packager)
         while True:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                packet: Any = await track.recv()
+            packet = await self._next(track)
             picture.push(bytes(packet), self._time.of("video", packet.pts))
+
+    async def _next(self, track: MediaStreamTrack) -> Any:
+        """The next frame. A camera may die while the microphone lives: only silence of both ends the show.
+        Raises TimeoutError."""
+        waiting = asyncio.ensure_future(track.recv())
+        try:
+            while True:
+                done, _ = await asyncio.wait([waiting], timeout=SILENCE_SECONDS)
+                if done:
+                    return waiting.result()
+                if time.monotonic() - self._heard > SILENCE_SECONDS:
+                    raise TimeoutError
+        finally:
+            waiting.cancel()
 
     async def _carry_sound(self, track: MediaStreamTrack) -> None:
         coder = OpusToAac()
@@ -179,6 +196,7 @@ class WhipPublisher:
         shift: int | None = None
         while True:
             packet: Any = await track.recv()
+            self._heard = time.monotonic()
             at = round(self._time.of("audio", packet.pts) * RATES["audio"])
             packet.pts = packet.dts = None
             for when, frame in coder.push(packet):
@@ -219,6 +237,7 @@ class Previews:
         for kind, track in publisher.tracks.items():
             _transceiver(connection, kind, "sendonly", publisher.relay.subscribe(track))
         self._viewers[connection] = publisher
+        metrics.PREVIEWS.set_function(lambda: len(self._viewers))
 
         async def on_state() -> None:
             if connection.connectionState in {"failed", "closed"}:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from livestall.video.embedded import amf, chunks
+from livestall.video.embedded import amf, chunks, metrics
 from livestall.video.embedded.chunks import ChunkReader, Message, ProtocolError
 from livestall.video.embedded.flv import BadVideo, Refused
 
@@ -22,6 +22,8 @@ OUT_CHUNK_BYTES = 4096
 STRANGER_BYTES_MAX = 64 * 1024
 MESSAGE_BYTES_MAX = 8 << 20
 STRANGER_SECONDS = 10.0
+FAREWELL_SECONDS = 1.0
+"""So long a refused encoder may go on sending unheard: a reset would take the sentence away from it."""
 BURST_SECONDS = 8.0
 ACK, USER, WINDOW, BANDWIDTH, AUDIO, VIDEO = 3, 4, 5, 6, 8, 9
 DATA3, COMMAND3, DATA, COMMAND, AGGREGATE = 15, 17, 18, 20, 22
@@ -37,6 +39,10 @@ class Sink(Protocol):
     def video(self, timestamp: int, tag: bytearray) -> None: ...
 
     def audio(self, timestamp: int, tag: bytearray) -> None: ...
+
+    def throttled(self, kbps: float) -> None: ...
+
+    def refused(self, error: Exception) -> None: ...
 
     def end(self, reason: str) -> None: ...
 
@@ -66,7 +72,7 @@ class RtmpConnection(asyncio.Protocol):
         self._window = WINDOW_BYTES // 2
         self._credit = 0.0
         self._throttled = False
-        self._closed = False
+        self._closed = self._deaf = False
         self.peer = ""
 
     # ------------------------------------------------------- connection
@@ -86,9 +92,14 @@ class RtmpConnection(asyncio.Protocol):
 
     def _watch(self) -> None:
         now = self._loop.time()
+        if self._deaf:
+            return
         if self._sink is None and self._task is None and now - self._opened > STRANGER_SECONDS:
             self._abort("no stream was published")
-        elif now - self._heard > self._idle_seconds and not self._throttled:
+        elif not self._throttled and now - self._heard > self._idle_seconds:
+            metrics.REFUSED.labels("silent" if self._sink else "stranger").inc()
+            if self._sink is not None:
+                self._sink.refused(Refused("the encoder is connected but sends neither picture nor sound"))
             self._abort("nothing arrived for a while")
         else:
             self._timer = self._loop.call_later(1.0, self._watch)
@@ -113,9 +124,10 @@ class RtmpConnection(asyncio.Protocol):
     # ------------------------------------------------------------- bytes
 
     def data_received(self, data: bytes) -> None:
-        if self._closed:
+        if self._closed or self._deaf:
             return
-        self._heard = self._loop.time()
+        if self._sink is None:  # a publisher is heard by its media alone
+            self._heard = self._loop.time()
         self._received += len(data)
         if self._received - self._acknowledged >= self._window:
             self._acknowledged = self._received
@@ -126,12 +138,21 @@ class RtmpConnection(asyncio.Protocol):
         except (ProtocolError, amf.BadAmf, IndexError, struct.error) as error:
             # Scanners and health checks knock all day: only a real publisher's trouble is worth a line.
             (log.warning if self._sink else log.debug)("not RTMP", peer=self.peer, error=str(error))
+            metrics.REFUSED.labels("protocol").inc()
             self._abort("the encoder sent something that is not RTMP")
         except (Refused, BadVideo) as error:
-            log.warning("publisher refused", peer=self.peer, reason=str(error))
-            self._status(1, "error", "NetStream.Publish.Rejected", str(error))
-            self._end(str(error))
-            self._transport.close()
+            self._refuse(error)
+
+    def _refuse(self, error: Refused | BadVideo) -> None:
+        """Tell the encoder why, and let it go on for a moment: it must have time to read that."""
+        log.warning("publisher refused", peer=self.peer, reason=str(error))
+        metrics.REFUSED.labels(error.warning.code if isinstance(error, Refused) else "bad-stream").inc()
+        self._status(1, "error", "NetStream.Publish.Rejected", str(error))
+        if self._sink is not None:
+            self._sink.refused(error)
+        self._end(str(error))
+        self._deaf = True
+        self._loop.call_later(FAREWELL_SECONDS, self._transport.close)
 
     def _pace(self, count: int) -> None:
         """Read no faster than about one and a half times what the encoder declared, after a generous burst."""
@@ -144,6 +165,8 @@ class RtmpConnection(asyncio.Protocol):
         self._credit -= count
         if self._credit < -rate * BURST_SECONDS and not self._throttled:
             self._throttled = True
+            if self._sink is not None:
+                self._sink.throttled(round(kbps))
             self._transport.pause_reading()
             self._loop.call_later(1.0, self._resume)
 
@@ -186,8 +209,10 @@ class RtmpConnection(asyncio.Protocol):
     def _message(self, message: Message) -> None:
         kind, body, sink = message.kind, message.body, self._sink
         if kind == VIDEO and sink:
+            self._heard = self._loop.time()
             sink.video(message.timestamp, body)
         elif kind == AUDIO and sink:
+            self._heard = self._loop.time()
             sink.audio(message.timestamp, body)
         elif kind in {COMMAND, COMMAND3}:
             self._command(amf.decode(body if kind == COMMAND else body[1:]), message.stream)
@@ -262,6 +287,7 @@ class RtmpConnection(asyncio.Protocol):
                 sink.end("the encoder disconnected")
             return
         if sink is None:
+            metrics.REFUSED.labels("key").inc()
             self._status(stream, "error", "NetStream.Publish.BadName", reason)
             self._transport.close()
             return

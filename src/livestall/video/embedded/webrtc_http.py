@@ -6,7 +6,7 @@ from aiohttp import web
 
 from livestall.base import ids, keys
 from livestall.base.errors import Invalid
-from livestall.video.embedded import passthrough
+from livestall.video.embedded import metrics, passthrough
 from livestall.video.embedded.engine import Engine
 from livestall.video.embedded.rtc import BadOffer, Previews, WhipPublisher, public_addresses, split_addresses
 from livestall.video.embedded.rtmp import NotAdmitted
@@ -46,11 +46,13 @@ class WebRtc:
         try:
             stream = await self._engine.admit(name, secret, "whip", request.remote or "")
         except NotAdmitted as refusal:
+            metrics.REFUSED.labels("key").inc()
             return web.Response(status=401 if not secret else 403, text=str(refusal))
         publisher = WhipPublisher(self._engine, stream, secret)
         try:
             answer = await publisher.answer(await _text(request))
         except BadOffer as error:
+            metrics.REFUSED.labels("codec").inc()
             return web.Response(status=422, text=str(error))
         return web.Response(status=201, text=answer, content_type=SDP, headers={"Location": request.path})
 
