@@ -21,7 +21,7 @@ ROOMS = {"__init__", "model", "store", "actions", "web", "jobs", "backends"}
 
 NAMED_ROOMS = {
     "live": {"bus", "channels", "frames", "hub", "lane", "socket", "tick", "tickets"},  # the wire is a machine of parts
-    "orders": {"counter", "pricing", "settlement"},  # the group commit, and the arithmetic and the end of an order
+    "orders": {"counter", "line", "pricing", "settlement"},  # the queue, and the arithmetic and the end of an order
     "video": {"embedded"},  # the media server itself, a process of its own
     "catalog": {"pictures", "imports"},  # two nouns with rooms of their own: SMALLER below
 }

@@ -32,7 +32,7 @@ from livestall.base import log as logs
 from livestall.base.db import Database
 from livestall.base.errors import Invalid
 from livestall.base.http import EXCEPTION_HANDLERS, Problem, Who, may, on_refusal
-from livestall.orders import Counter
+from livestall.orders import Counter, Line
 
 log = structlog.get_logger()
 STOP_SECONDS = 4
@@ -69,6 +69,7 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
     """The ASGI application over `db`. Does not touch the database until the first request."""
 
     counter = Counter(db)
+    line = Line(counter)
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
@@ -82,12 +83,16 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
     async def provide_counter() -> Counter:
         return counter
 
+    async def provide_line() -> Line:
+        return line
+
 
     app = Litestar(
         route_handlers=[*wiring.ROUTES, *health.ROUTES, openapi_description],
         dependencies={
             "db": Provide(provide_db),
             "counter": Provide(provide_counter),
+            "line": Provide(provide_line),
             "actor": Provide(accounts.provide_actor),
             "addresses": Provide(provide_addresses),
         },

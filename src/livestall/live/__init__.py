@@ -6,11 +6,12 @@ from livestall.live.channels import Channels, Loaded, Source
 from livestall.live.hub import Edge, Hub
 from livestall.live.lane import Lane
 from livestall.live.model import MISSED_MAX, Caller, LiveEvent, NewEvent, Settings, TooFast, Total
-from livestall.live.socket import Command, Server
+from livestall.live.socket import Command, Server, Tell
 from livestall.live.store import after, append, last_seq
 from livestall.live.tickets import Tickets
 
 __all__ = [
     "MISSED_MAX", "Bus", "Caller", "Channels", "Command", "Edge", "Hub", "Lane", "LiveEvent", "Loaded", "LocalBus",
-    "NewEvent", "Said", "Server", "Settings", "Source", "Tickets", "TooFast", "Total", "after", "append", "last_seq",
+    "NewEvent", "Said", "Server", "Settings", "Source", "Tell", "Tickets", "TooFast", "Total", "after", "append",
+    "last_seq",
 ]  # fmt: skip

@@ -62,8 +62,14 @@ def refusal(command_id: UUID, problem: Problem) -> bytes:
     return _encode({"type": "answer", "id": command_id, "ok": False, "error": problem})
 
 
-def pong() -> bytes:
-    return _encode({"type": "pong", "server_time": clock.now()})
+def progress(command_id: UUID, how_far: Any) -> bytes:
+    """How far a command is that takes a while; its answer still comes."""
+    return _encode({"type": "progress", "id": command_id, "progress": how_far})
+
+
+def pong(at: float | None = None) -> bytes:
+    """`at` is what the ping said, so that its sender knows how long both took."""
+    return _encode({"type": "pong", "server_time": clock.now(), "at": at})
 
 
 def bye(code: str, reason: str, retry_seconds: float) -> bytes:

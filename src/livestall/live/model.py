@@ -87,13 +87,15 @@ class Total(msgspec.Struct, frozen=True):
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who is behind a connection, as their ticket said: `person` is None for someone who is not signed in."""
+    """Who is behind a connection, as their ticket said: `person` is None for someone who is not signed in, `device` for
+    a program."""
 
     channel: UUID
     person: UUID | None
     name: str
     locale: str
     role: str
+    device: UUID | None = None
 
 
 class WrongTicket(Unauthenticated):

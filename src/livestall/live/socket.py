@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -35,16 +36,22 @@ COME_BACK_SECONDS, COME_BACK_PER_SECOND = 1.0, 2000
 
 class Command(msgspec.Struct, frozen=True):
     """A socket command: the form of its message (besides `type` and `id`), and what it does. `run(caller, id, body)`
-    returns the result of the answer or raises a Refusal."""
+    returns the result of the answer or raises a Refusal. A command that `tells` is run with a fourth argument: a
+    function that says how far it is, before its answer."""
 
     form: type[Any]
-    run: Callable[[Caller, UUID, Any], Awaitable[Any]]
+    run: Callable[..., Awaitable[Any]]
+    tells: bool = False
+
+
+Tell = Callable[[Any], None]
 
 
 class Envelope(msgspec.Struct, frozen=True):
     type: str
     id: UUID | None = None
     last_seq: int | None = None
+    at: float | None = None
 
 
 BUG_EN = "Something broke on our side and was recorded. Try again."
@@ -169,7 +176,7 @@ class Connection(WSListener):
             return
         if envelope.type == "ping" and envelope.id is None:
             if self._bucket.take():
-                self._send(frames.pong())
+                self._send(frames.pong(envelope.at))
             return
         if envelope.id is None:
             reason = NotUnderstood(reason="a command carries an id")
@@ -224,7 +231,8 @@ class Connection(WSListener):
             return
         try:
             command, body = self._server.read_command(kind, payload)
-            result = await command.run(caller, command_id, body)
+            tell = (partial(self._tell, command_id),) if command.tells else ()
+            result = await command.run(caller, command_id, body, *tell)
         except Refusal as refusal:
             self._refuse(command_id, refusal)
         except Exception as error:
@@ -234,6 +242,9 @@ class Connection(WSListener):
             self._send(frames.refusal(command_id, bug))
         else:
             self._send(frames.answer(command_id, result))
+
+    def _tell(self, command_id: UUID, how_far: Any) -> None:
+        self._send(frames.progress(command_id, how_far))
 
     def _refuse(self, command_id: UUID, refusal: Refusal) -> None:
         self._send(frames.refusal(command_id, problem(refusal, self._locale)))

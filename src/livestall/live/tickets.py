@@ -28,6 +28,7 @@ class Tickets:
             "aud": PURPOSE, "exp": int(expires_at.timestamp()), "channel": str(caller.channel),
             "person": None if caller.person is None else str(caller.person),
             "name": caller.name, "locale": caller.locale, "role": caller.role,
+            "device": None if caller.device is None else str(caller.device),
         }  # fmt: skip
         return jwt.encode(claims, self._secret, algorithm=ALGORITHM), expires_at
 
@@ -41,6 +42,7 @@ class Tickets:
             caller = Caller(
                 UUID(claims["channel"]), None if claims["person"] is None else UUID(claims["person"]),
                 str(claims["name"]), str(claims["locale"]), str(claims["role"]),
+                None if claims.get("device") is None else UUID(claims["device"]),
             )  # fmt: skip
             expires = float(claims["exp"])
         except (jwt.InvalidTokenError, KeyError, ValueError, TypeError, AttributeError) as error:

@@ -5,6 +5,7 @@
 
 from livestall.orders.actions import cancel, expire, order, place, views
 from livestall.orders.counter import Counter, Entry
+from livestall.orders.line import Line
 from livestall.orders.model import (
     Address,
     Draft,
@@ -26,7 +27,7 @@ from livestall.orders.settlement import settle
 from livestall.orders.store import per_minute
 
 __all__ = [
-    "Address", "Counter", "Draft", "Entry", "NewOrder", "NewOrderLine", "Order", "OrderCancelled", "OrderMinute",
-    "OrderPaid", "OrderRefunded", "OrderState", "OrdersPlaced", "Paid", "Placed", "Settings", "cancel", "draft",
-    "expire", "order", "per_minute", "place", "settle", "views",
+    "Address", "Counter", "Draft", "Entry", "Line", "NewOrder", "NewOrderLine", "Order", "OrderCancelled",
+    "OrderMinute", "OrderPaid", "OrderRefunded", "OrderState", "OrdersPlaced", "Paid", "Placed", "Settings", "cancel",
+    "draft", "expire", "order", "per_minute", "place", "settle", "views",
 ]  # fmt: skip

@@ -73,6 +73,11 @@ class Entry:
         lane = self._lane
         return 0 if self._number < lane.begun else self._number - lane.done
 
+    @property
+    def seconds(self) -> float:
+        """About how long until the answer, at the rate of the last batch."""
+        return (self.ahead + 1) / self._lane.per_second
+
 
 class Counter:
     """Places orders for one process. `close` when the process ends; claims not answered by then get Unavailable."""
@@ -125,7 +130,7 @@ class _Lane:
         self._task: asyncio.Task[None] | None = None
         self._connection: Any = None
         self._closed = False
-        self._per_second = float(batch_max)
+        self.per_second = float(batch_max)
         self.entered = self.begun = self.done = 0
 
     def add(self, draft: Draft, told: Told, answer: asyncio.Future[Placed]) -> Entry:
@@ -133,7 +138,7 @@ class _Lane:
             raise Unavailable
         if len(self._waiting) >= config.of(Settings).waiting_max:
             FULL.inc()
-            wait = ceil(len(self._waiting) / self._per_second)
+            wait = ceil(len(self._waiting) / self.per_second)
             raise LineFull(retry_after_seconds=min(max(wait, 1), WAIT_SECONDS_MAX))
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="orders.lane")
@@ -191,7 +196,7 @@ class _Lane:
             await self._decide(batch, ready)
         self.done += len(batch)
         now = time.monotonic()
-        self._per_second = max(len(batch) / max(now - start, 0.0001), 1)
+        self.per_second = max(len(batch) / max(now - start, 0.0001), 1)
         BATCH_CLAIMS.observe(len(batch))
         BATCH_SECONDS.observe(now - start)
         WAIT_SECONDS.observe(now - batch[0].at)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,13 +14,15 @@ from msgspec import Meta
 
 from livestall import accounts, payments, rooms
 from livestall.accounts import Actor
+from livestall.base import config, devices
 from livestall.base.db import Database
-from livestall.base.errors import NotFound, Unauthenticated
-from livestall.base.http import PAGE_MAX, Page, Who, cursor_of, locale_of, may, read_cursor
-from livestall.live import Caller, Command
+from livestall.base.errors import NotFound, Refusal, Unauthenticated
+from livestall.base.http import PAGE_MAX, Page, Problem, Who, cursor_of, locale_of, may, problem, read_cursor
+from livestall.live import Caller, Command, Tell
 from livestall.orders import actions, model, store
 from livestall.orders.counter import Counter
-from livestall.orders.model import Address, NewOrder, NewOrderLine, Order, SavedAddress
+from livestall.orders.line import Line
+from livestall.orders.model import Address, LineTicket, NewOrder, NewOrderLine, Order, SavedAddress
 from livestall.payments import PayPage
 
 
@@ -36,26 +39,67 @@ class BuyCommand(msgspec.Struct, frozen=True):
     address: Address | None = None
 
 
-def buy(db: Database, hurry: Callable[[], None]) -> Command:
-    """The socket command, with a counter of its own. `hurry` is called when a batch was committed."""
-    counter = Counter(db)
+ASYNC_SECONDS = 0.25
+"""A client that asks for its place gets the answer itself if that comes so soon."""
 
-    async def run(caller: Caller, order_id: UUID, body: BuyCommand) -> Order:
+
+class LinePlace(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a claim: in line with its place, placed with its order, or refused with the reason."""
+
+    state: Literal["waiting", "placed", "refused"]
+    ticket: LineTicket | None = None
+    order: Order | None = None
+    refusal: Problem | None = None
+
+
+def buy(db: Database, hurry: Callable[[], None]) -> Command:
+    """The socket command, with a counter of its own: the place in line as progress, then the order. `hurry` is called
+    when a batch was committed."""
+    line = Line(Counter(db))
+
+    async def run(caller: Caller, order_id: UUID, body: BuyCommand, tell: Tell) -> Order:
         if caller.person is None:
             raise Unauthenticated
         wanted = NewOrder(order_id, body.lines, caller.channel, body.address)
-        placed = await counter.place(model.draft(caller.person, wanted))
+        waiting = line.enter(model.draft(caller.person, wanted), caller.device)
+        placed = await line.answer(waiting, tell)
         if placed.new:
             hurry()
         return placed.order
 
-    return Command(BuyCommand, run)
+    return Command(BuyCommand, run, tells=True)
 
 
 @post("/api/orders", opt=may(Who.signed_in, "orders:write"))
-async def place_order(counter: Counter, actor: Actor, data: NewOrder) -> Response[Order]:
-    placed = await counter.place(model.draft(actor.need_user(), data))
-    return Response(placed.order, status_code=201 if placed.new else 200)
+async def place_order(
+    request: Request[Any, Any, Any], line: Line, actor: Actor, data: NewOrder
+) -> Response[Order | LineTicket]:
+    """Buy. 201 with the order, 200 if it came before; 202 with the place in line after a while, or soon with
+    `Prefer: respond-async`. Then ask for the place, or send the same order again: both find the one claim."""
+    device, cookies = devices.of(request)
+    waiting = line.enter(model.draft(actor.need_user(), data), device)
+    hurried = "respond-async" in request.headers.get("prefer", "")
+    patience = ASYNC_SECONDS if hurried else config.of(model.Settings).line_patience_seconds
+    done, _ = await asyncio.wait([waiting.entry.answer], timeout=patience)
+    if not done:
+        headers = {"Location": f"/api/orders/{data.id}/place"}
+        return Response(line.ticket(waiting), status_code=202, headers=headers, cookies=cookies)
+    placed = waiting.entry.answer.result()
+    return Response(placed.order, status_code=201 if placed.new else 200, cookies=cookies)
+
+
+@get("/api/orders/{order_id:uuid}/place", opt=may(Who.signed_in, "orders:read"))
+async def place_in_line(
+    request: Request[Any, Any, Any], db: Database, line: Line, actor: Actor, order_id: UUID
+) -> LinePlace:
+    """What became of my claim. 404 if nobody here knows it: then send the same order again."""
+    found = line.find(order_id, actor.need_user())
+    if isinstance(found, Refusal):
+        return LinePlace(state="refused", refusal=problem(found, locale_of(request)))
+    if found is not None:
+        return LinePlace(state="waiting", ticket=line.ticket(found))
+    async with db.read() as read:
+        return LinePlace(state="placed", order=await actions.order(read, actor, order_id))
 
 
 @get("/api/orders", opt=may(Who.signed_in, "orders:read"))
@@ -141,6 +185,6 @@ async def delete_address(db: Database, actor: Actor, address_id: UUID) -> None:
 
 
 ROUTES = [
-    place_order, my_orders, order, cancel_order, set_order_address, pay_order, orders_of_seller, my_addresses,
-    add_address, change_address, delete_address,
+    place_order, place_in_line, my_orders, order, cancel_order, set_order_address, pay_order, orders_of_seller,
+    my_addresses, add_address, change_address, delete_address,
 ]  # fmt: skip

@@ -69,8 +69,10 @@ class Person:
             decoded = msgspec.json.decode(text) if text and "json" in answer.content_type else text
             if answer.status >= 400:
                 raise Refused(answer.status, cast("Json", decoded) if isinstance(decoded, dict) else {})
-            for cookie in answer.cookies.values():
-                self.headers["Cookie"] = f"{cookie.key}={cookie.value}"
+            if answer.cookies:
+                kept = dict(one.split("=", 1) for one in self.headers.get("Cookie", "").split("; ") if one)
+                kept |= {cookie.key: cookie.value for cookie in answer.cookies.values()}
+                self.headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in kept.items())
             return decoded
 
     async def get(self, path: str) -> Any:

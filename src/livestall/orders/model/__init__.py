@@ -235,6 +235,15 @@ class Placed(msgspec.Struct, frozen=True):
     new: bool
 
 
+class LineTicket(msgspec.Struct, frozen=True):
+    """A place in line: `place` of `of` claims that wait, about so many seconds before the answer."""
+
+    order_id: UUID
+    place: int
+    of: int
+    about_seconds: int
+
+
 class Paid(msgspec.Struct, frozen=True):
     """Money for an order is authorised at the provider."""
 

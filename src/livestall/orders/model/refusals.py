@@ -45,6 +45,18 @@ class SellerSuspended(Conflict):
     zh = "商家“{seller}”目前暂停销售，本次未下单，请选择其他商家的商品。"
 
 
+class InLineAlready(TooMany):
+    code = "in-line-already"
+    en = "You are in line for this already. Wait for the answer before you ask again."
+    zh = "您已在排队抢购该商品，请等待结果后再试。"
+
+
+class DeviceTooFast(TooMany):
+    code = "device-too-fast"
+    en = "Too many purchases come from this device at once. Wait {retry_after_seconds} s; nothing was ordered."
+    zh = "该设备提交订单过于频繁，请等待 {retry_after_seconds} 秒后重试，本次未下单。"
+
+
 class LineFull(TooMany):
     code = "line-full"
     en = "So many people are buying that the line is full. Try again in {retry_after_seconds} s; nothing was ordered."

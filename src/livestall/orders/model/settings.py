@@ -27,6 +27,23 @@ class Settings(config.Section, frozen=True, kw_only=True):
     waiting_max: Annotated[
         int, Meta(ge=1, le=1_000_000, description="most claims in line at one lane; who comes then is sent away")
     ] = 50_000
+    line_after: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="buyers with so many claims before them are told their place at once")
+    ] = 1000
+    line_patience_seconds: Annotated[
+        float, Meta(ge=0, le=60, description="an order by HTTP that waits longer is answered with its place in line")
+    ] = 5.0
+    same_waiting_max: Annotated[
+        int, Meta(ge=1, le=1000, description="claims of one account for one thing that may wait in line at once")
+    ] = 2
+    claims_per_second: Annotated[
+        float, Meta(gt=0, le=1_000_000, description="orders an account may send, sustained")
+    ] = 5.0
+    claims_burst: Annotated[int, Meta(ge=1, le=1_000_000, description="orders an account may send at once")] = 10
+    device_claims_per_second: Annotated[
+        float, Meta(gt=0, le=1_000_000, description="orders a device may send, whatever accounts it uses")
+    ] = 5.0
+    device_claims_burst: Annotated[int, Meta(ge=1, le=1_000_000, description="orders a device may send at once")] = 20
     lanes: Annotated[
         int, Meta(ge=1, le=32, description="connections that decide orders side by side, each its own pools")
     ] = 1

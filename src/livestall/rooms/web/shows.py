@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from litestar import Request, get, patch, post
+from litestar import Request, Response, get, patch, post
 from litestar.params import Parameter, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
 from livestall import live, video
 from livestall.accounts import Actor
+from livestall.base import devices
 from livestall.base.db import Database, Tx
 from livestall.base.errors import NotFound
 from livestall.base.http import Page, Who, cursor_of, locale_of, may, read_cursor
@@ -184,13 +185,14 @@ async def _ingest(read: Any, show_id: UUID, addresses: Addresses) -> video.Inges
 @post("/api/shows/{show_id:uuid}/ticket", opt=may(Who.anyone))
 async def make_ticket(
     request: Request[Any, Any, Any], db: Database, actor: Actor, addresses: Addresses, show_id: UUID
-) -> Ticket:
+) -> Response[Ticket]:
     """What opens the show's socket, for a minute. Signed out, it lets you watch but not talk."""
     async with db.read() as read:
         record, role = await actions.visible_show(read, show_id, actor)
-    caller = live.Caller(record.id, actor.user_id, actor.name, locale_of(request), role.value)
+    device, cookies = devices.of(request)
+    caller = live.Caller(record.id, actor.user_id, actor.name, locale_of(request), role.value, device)
     ticket, expires_at = live.Tickets().issue(caller)
-    return Ticket(ticket, expires_at, views.socket_url(addresses, record.id))
+    return Response(Ticket(ticket, expires_at, views.socket_url(addresses, record.id)), cookies=cookies)
 
 
 @get("/api/shows/{show_id:uuid}/chapters", opt=may(Who.anyone))

@@ -1,0 +1,107 @@
+"""Pacing: so much a second and so much at once, for each account or device.
+
+One small file holds everybody's pace, mapped into the memory of all processes of a host: five gateways of one machine
+keep one count, and no claim waits for a network. A host counts for itself; nothing is lost if the file is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import mmap
+import os
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID
+
+from livestall.base import keys
+
+SETS = 16_384
+WAYS = 4
+SLOT = struct.Struct("=Qd")
+SET_BYTES = WAYS * SLOT.size
+OLD_SECONDS = 7 * 86_400
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Pace:
+    """Keeps for each key the moment at which its burst is whole again (GCRA), in a table of fixed size.
+
+    `path` is shared with other processes of this host; None keeps the pace of this process alone. When four others that
+    are still being paced fall on the same place of the table, the one that has least to wait is forgotten.
+    """
+
+    def __init__(self, path: Path | None = None, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._file: int | None = None
+        size = SETS * SET_BYTES
+        if path is None:
+            self._table = mmap.mmap(-1, size)
+        else:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.ftruncate(self._file, size)
+            self._table = mmap.mmap(self._file, size)
+        self._secret = keys.sign("pace", "")[:64].encode()
+
+    def take(self, kind: str, who: UUID, per_second: float, burst: int) -> float:
+        """0 if `who` may go on, and it is counted; else the seconds to wait, and nothing is counted."""
+        # Keyed, so that nobody chooses an id that shares another one's place.
+        digest = hashlib.blake2b(who.bytes, digest_size=8, key=self._secret, person=kind.encode()).digest()
+        key = int.from_bytes(digest, "little") or 1
+        offset = key % SETS * SET_BYTES
+        if self._file is None:
+            return self._count(offset, key, per_second, burst)
+        fcntl.lockf(self._file, fcntl.LOCK_EX, SET_BYTES, offset)
+        try:
+            return self._count(offset, key, per_second, burst)
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, SET_BYTES, offset)
+
+    def _count(self, offset: int, key: int, per_second: float, burst: int) -> float:
+        now, place, whole_at = self._now(), offset, float("inf")
+        for at in range(offset, offset + SET_BYTES, SLOT.size):
+            found, its = SLOT.unpack_from(self._table, at)
+            if found == key:
+                place, whole_at = at, its
+                break
+            if its < whole_at:
+                place, whole_at = at, its
+        else:
+            whole_at = now
+        step = 1 / per_second
+        whole_at = max(whole_at, now) + step
+        wait = whole_at - now - burst * step
+        if wait > 1e-9:
+            return wait
+        SLOT.pack_into(self._table, place, key, whole_at)
+        return 0.0
+
+    def close(self) -> None:
+        self._table.close()
+        if self._file is not None:
+            os.close(self._file)
+
+
+_state: dict[str, Pace] = {}
+
+
+def use(folder: Path) -> None:
+    """Keep the pace in `folder`, together with the other processes of this host that do. Called once at start."""
+    boot = BOOT.read_text().strip()[:8] if BOOT.exists() else "boot"  # the clock starts anew with the machine
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("pace-*"):
+            if old.stat().st_mtime < time.time() - OLD_SECONDS:
+                old.unlink()
+        _state["pace"] = Pace(folder / f"pace-{boot}")
+
+
+def take(kind: str, who: UUID, per_second: float, burst: int) -> float:
+    """See Pace.take. Without `use` (tests) this process counts alone."""
+    pace = _state.get("pace")
+    if pace is None:
+        pace = _state["pace"] = Pace()
+    return pace.take(kind, who, per_second, burst)
