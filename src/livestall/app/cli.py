@@ -104,6 +104,12 @@ def stock(arguments: argparse.Namespace) -> int:
     return stock_check.run(as_json=arguments.json, repair=arguments.repair)
 
 
+def media_config(arguments: argparse.Namespace) -> int:
+    from livestall.app import media_config as house
+
+    return house.run(arguments.name, arguments.market, arguments.folder, arguments.allow)
+
+
 def openapi(_arguments: argparse.Namespace) -> int:
     import msgspec
 
@@ -123,6 +129,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "settings": (settings, "print every setting with its meaning"),
     "stock": (stock, "`stock check`: is every number what holds and movements say? --repair sets it right"),
     "openapi": (openapi, "print the API's OpenAPI 3.1 description"),
+    "media-config": (media_config, "print the configuration of a neighbouring media server"),
     "migrate": (migrate, "bring the database at LIVESTALL_DATABASE_URL to the newest schema"),
     "web": (web, "one plane alone: HTTP API and pages"),
     "live": (live, "one plane alone: the live gateway"),
@@ -143,6 +150,11 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("what", choices=["check"], help="compare pools with their holds and movements")
             one.add_argument("--repair", action="store_true", help="write correcting movements where that is safe")
             one.add_argument("--json", action="store_true", help="for programs")
+        if name == "media-config":
+            one.add_argument("name", help="of the server in LIVESTALL_MEDIA__SERVERS")
+            one.add_argument("--market", default="", help="where it reaches the web process, http://… without TLS")
+            one.add_argument("--folder", default="/var/lib/livestall-video", help="where it keeps its files")
+            one.add_argument("--allow", default="", help="addresses that may control it, besides its own machine")
         if name == "doctor":
             one.add_argument("--json", action="store_true", help="for programs")
     return root

@@ -11,7 +11,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from livestall.app import guard, settings
+from livestall.app import guard, registration, settings
 from livestall.app.elders import Elders, elder_routes
 from livestall.app.handoff import Handoff
 from livestall.app.watch import Watch
@@ -38,7 +38,10 @@ def run() -> None:
 async def serve(core: settings.Core) -> None:
     here, media = config.of(settings.Web), config.of(settings.Media)
     hook_url = media.hook_url or f"http://127.0.0.1:{here.port}/api/hooks/media/embedded"
-    engine = Engine(Path(core.data) / "media", Market(hook_url), media)
+    folder = Path(core.data) / "media"
+    me = registration.describe(folder, hook_url if media.hook_url else "")
+    market = Market(hook_url, me.id)
+    engine = Engine(folder, market, media)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -60,10 +63,12 @@ async def serve(core: settings.Core) -> None:
     rtmp = await loop.create_server(engine.rtmp, sock=rtmp_listener, backlog=BACKLOG)
     site = web.SockSite(runner, http_listener, backlog=BACKLOG)
     await site.start()
+    beating = asyncio.create_task(market.beat_forever(lambda: registration.now(me, engine)))
     watch.start()
     log.info("media is up", rtmp_port=media.rtmp_port, http_port=media.port)
     await _first(stopping, leaving)
     watch.leave()
+    beating.cancel()
     rtmp.close()
     if leaving.is_set():
         elders.leaving = True
