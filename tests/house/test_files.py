@@ -20,13 +20,15 @@ ROOMS = {"__init__", "model", "store", "actions", "web", "jobs", "backends"}
 """What a feature may hold, as a file or, grown out of 400 lines, as a folder of that name."""
 
 NAMED_ROOMS = {
-    "live": {"bus", "channels", "frames", "hub", "lane", "socket", "tick", "tickets"},  # the wire is a machine of parts
+    # the wire is a machine of parts
+    "live": {"bus", "channel", "channels", "frames", "gaps", "hub", "lane", "socket", "tick", "tickets", "upgrades"},
+    "rooms": {"audience"},  # how many watch and like: a noun of its own, SMALLER below
     "orders": {"counter", "line", "pricing", "settlement"},  # the queue, and the arithmetic and the end of an order
     "video": {"embedded"},  # the media server itself, a process of its own
     "catalog": {"pictures", "imports"},  # two nouns with rooms of their own: SMALLER below
 }
 
-SMALLER = {"catalog": {"pictures", "imports"}}
+SMALLER = {"catalog": {"pictures", "imports"}, "rooms": {"audience"}}
 """Small features inside a feature, each with a door and rooms of the same names."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +36,10 @@ class Shelf:
 
     def __init__(self) -> None:
         self.channels: dict[UUID, list[LiveEvent]] = {}
+        self.marks: dict[UUID, int] = {}
+        self.kept: dict[UUID, dict[str, Any]] = {}
         self.loads = 0
+        self.reads = 0
         self.is_away = False
         self.padding = ""
 
@@ -50,6 +53,21 @@ class Shelf:
         said = self.channels[channel]
         body = {"seq": len(said), "show": {"role": "viewer"}, "padding": self.padding, "said": [e.body for e in said]}
         return Loaded(len(said), msgspec.json.encode(body), {"viewers": 0, "likes": 0}, said[-1000:])
+
+    async def numbers(self, channels: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+        if self.is_away:
+            raise Unavailable
+        return {channel: (len(self.channels.get(channel, ())), self.marks.get(channel, 0)) for channel in channels}
+
+    async def missed(self, wanted: Mapping[UUID, int], limit: int) -> dict[UUID, list[LiveEvent]]:
+        if self.is_away:
+            raise Unavailable
+        self.reads += 1
+        return {channel: self.channels[channel][seq : seq + limit] for channel, seq in wanted.items()}
+
+    async def totals(self, channel: UUID) -> tuple[int, dict[str, Any]]:
+        self.reads += 1
+        return self.marks.get(channel, 0), self.kept.get(channel, {})
 
 
 class Echo(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from livestall.base import clock, ids
 from livestall.base.errors import Unavailable
+from livestall.live import Said
 
 
 def command(kind: str = "echo", **more: Any) -> dict[str, Any]:
@@ -67,7 +68,7 @@ async def test_events_said_while_the_snapshot_is_built_follow_it(wire, get, wait
     client = await wire.join(channel)
     await wait(lambda: wire.shelf.loads > 0)
     event = wire._number(channel, "note", {"n": 2})
-    wire.channels.get(channel).early.append(event)
+    wire.channels.hear(Said([(channel, event)]))
     wire.shelf.channels[channel].pop()
     wire.shelf.is_away = False
     assert (await get(client))["seq"] == 1
@@ -366,15 +367,6 @@ async def test_while_the_database_is_away_people_stay_and_newcomers_wait(wire, g
     assert (await get(inside, lambda m: m.get("from")))["to"] == 2
     wire.shelf.is_away = False
     assert (await get(waiting))["seq"] == 2
-
-
-async def test_a_hole_in_the_numbers_sends_everyone_back_to_a_snapshot(wire, get) -> None:
-    channel = wire.open(events=1)
-    client = await wire.join(channel)
-    await get(client)
-    wire._number(channel, "note", {"lost": "on the bus"})
-    await wire.say(channel, {"n": 3})
-    assert (await get(client, lambda m: m["type"] == "snapshot"))["seq"] == 3
 
 
 async def test_closing_says_bye_and_when_to_come_back(make_wire, get) -> None:

@@ -192,13 +192,14 @@ async def test_roles(db, stage) -> None:
             await need_role(tx, show_id, ANONYMOUS, SELLING)
 
 
-async def test_what_a_gateway_counts_is_added_up(db, stage) -> None:
-    from livestall.rooms import Audience, count_audience, minutes
+async def test_what_gateways_count_is_kept(db, stage) -> None:
+    from livestall.rooms import Audience, Like, add_likes, count_audience, minutes
 
     show_id = await stage.show(await stage.host(), "live")
     for viewers, peak, likes in [(10, 12, 5), (3, 11, 2)]:
         async with db.write() as tx:
-            await count_audience(tx, [Audience(show_id, viewers, peak, likes)])
+            await count_audience(tx, [Audience(show_id, viewers, peak)])
+            await add_likes(tx, [Like(ids.new(), show_id, likes)])
     async with db.read() as read:
         record = await actions.show(read, show_id)
         rows = await minutes(read, show_id)

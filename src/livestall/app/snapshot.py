@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 import msgspec
 from litestar import get
 
-from livestall import chat, deals, live, rooms, stock
+from livestall import catalog, chat, deals, live, rooms, stock
 from livestall.accounts import ANONYMOUS, Actor
 from livestall.base import clock
 from livestall.base.db import Database, Read
@@ -85,13 +86,39 @@ class ShowSource:
             # Whoever holds a ticket was let in by the API; a draft's staff see it as its viewers will.
             staff = Actor(record.host_id, "", is_operator=False, creator_id=None, seller_ids=frozenset(), scopes=None)
             actor = staff if record.state is rooms.ShowState.draft else ANONYMOUS
+            _, mark = (await live.numbers(read, [channel]))[channel]
             snapshot = await build(read, channel, actor, rooms.PORTABLE)
             recent = await live.after(read, channel, snapshot.seq - live.MISSED_MAX, live.MISSED_MAX)
         show = msgspec.structs.replace(snapshot.show, role=rooms.Role.viewer)
         shared: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(snapshot, show=show))
         del shared["server_time"]
         recent = [event for event in recent if event.seq <= snapshot.seq]
-        return live.Loaded(snapshot.seq, msgspec.json.encode(shared), shared["totals"], recent)
+        return live.Loaded(snapshot.seq, msgspec.json.encode(shared), shared["totals"], recent, mark)
+
+    async def numbers(self, channels: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+        async with self._db.read() as read:
+            return await live.numbers(read, channels)
+
+    async def missed(self, wanted: Mapping[UUID, int], limit: int) -> dict[UUID, list[live.LiveEvent]]:
+        async with self._db.read() as read:
+            return await live.missed(read, wanted, limit)
+
+    async def totals(self, channel: UUID) -> tuple[int, dict[str, Any]]:
+        """The numbers that other gateways tell as totals: stock and deals. Who watches is counted, not read."""
+        async with self._db.read() as read:
+            _, mark = (await live.numbers(read, [channel]))[channel]
+            offers = await catalog.offers_of(
+                read, list({one.product_id for one in await rooms.listings(read, channel)})
+            )
+            variants = [one.variant_id for several in offers.values() for one in several]
+            units = await stock.available(read, variants) if variants else {}
+            specials = await deals.of_show(read, channel)
+        return mark, {
+            "stock": {str(variant): left for variant, left in units.items()},
+            "deals": {
+                str(one.id): {"left": one.left, "sold": one.sold, "released": one.released} for one in specials
+            },
+        }  # fmt: skip
 
 
 @get("/api/shows/{show_id:uuid}/snapshot", opt=may(Who.anyone))

@@ -1,17 +1,29 @@
 """The wire: channels, sequence numbers and bytes. Knows no business word."""
 
-from livestall.live.bus import Bus, Said
+from livestall.live.bus import Bus, Gossip, Nudge, Present, Said
 from livestall.live.bus.local import LocalBus
+from livestall.live.bus.peers import Peers
+from livestall.live.bus.redis import RedisBus
 from livestall.live.channels import Channels, Loaded, Source
 from livestall.live.hub import Edge, Hub
 from livestall.live.lane import Lane
 from livestall.live.model import MISSED_MAX, Caller, LiveEvent, NewEvent, Settings, TooFast, Total
 from livestall.live.socket import Command, Server, Tell
-from livestall.live.store import after, append, last_seq
+from livestall.live.store import (
+    after,
+    append,
+    forget_gateway,
+    keep_readers,
+    last_seq,
+    missed,
+    numbers,
+    readers_elsewhere,
+)
 from livestall.live.tickets import Tickets
 
 __all__ = [
-    "MISSED_MAX", "Bus", "Caller", "Channels", "Command", "Edge", "Hub", "Lane", "LiveEvent", "Loaded", "LocalBus",
-    "NewEvent", "Said", "Server", "Settings", "Source", "Tell", "Tickets", "TooFast", "Total", "after", "append",
-    "last_seq",
+    "MISSED_MAX", "Bus", "Caller", "Channels", "Command", "Edge", "Gossip", "Hub", "Lane", "LiveEvent", "Loaded",
+    "LocalBus", "NewEvent", "Nudge", "Peers", "Present", "RedisBus", "Said", "Server", "Settings", "Source", "Tell",
+    "Tickets", "TooFast", "Total", "after", "append", "forget_gateway", "keep_readers", "last_seq", "missed", "numbers",
+    "readers_elsewhere",
 ]  # fmt: skip

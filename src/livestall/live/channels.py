@@ -9,143 +9,66 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 
 from livestall.base.errors import NotFound, Refusal, Unavailable
 from livestall.live import frames
 from livestall.live.bus import Said
+from livestall.live.channel import Channel
+from livestall.live.gaps import Gaps, Truth
 from livestall.live.hub import Hub, Reader
 from livestall.live.model import MISSED_MAX, LiveEvent, Settings, Total
 from livestall.live.tick import Tick
 
 log = structlog.get_logger()
-SNAPSHOT_EVENTS_MAX = 100
-SNAPSHOT_BYTES_MAX = 65_536
-"""Events, and their bytes, after which a snapshot in memory is built anew for the next newcomer."""
-SNAPSHOT_SECONDS_MAX = 30.0
 CATCH_UP_BYTES = 32_768
 """What was missed is sent as events up to this size, beyond it as a snapshot."""
 IDLE_SECONDS = 60.0
 MUST_DO_SECONDS = 2.0
 """While the database is away the snapshot in memory serves on, looked at again after so long."""
 RETRY_SECONDS = 0.5
+READERS = "viewers"
+"""The total that says how many read a channel, on all gateways together."""
+
+RESYNCS = Counter("livestall_live_resyncs_total", "Channels that started again from a snapshot, having missed too much")
 
 
 class Loaded(msgspec.Struct, frozen=True):
     """A channel as the database has it: `body` is the snapshot as a JSON object (without type and server_time) that
-    holds at least the effects of all events up to `seq`; `recent` are the events before and up to `seq`."""
+    holds at least the effects of all events up to `seq`; `recent` are the events before and up to `seq`. `totals` are
+    at least as new as the number `mark`."""
 
     seq: int
     body: bytes
     totals: Mapping[str, Any]
     recent: Sequence[LiveEvent] = ()
+    mark: int = 0
 
 
-class Source(Protocol):
+class Source(Truth, Protocol):
     """Where snapshots come from. Raises NotFound, Unavailable."""
 
     async def load(self, channel: UUID) -> Loaded: ...
-
-
-class Channel:
-    """One open channel in this process."""
-
-    def __init__(self, channel: UUID, hub: Hub, tick: Tick) -> None:
-        self.id = channel
-        self.readers: dict[Reader, None] = {}
-        self.tick = tick
-        self.totals: dict[str, Any] = {}
-        self.recent: deque[tuple[int, bytes]] = deque(maxlen=MISSED_MAX)
-        self.last = 0
-        self.snapshot_seq = 0
-        self.snapshot_body = b""
-        self.loaded_at = 0.0
-        self.must_do_until = 0.0
-        self.bytes_since = 0
-        self.is_open = False
-        self.early: list[LiveEvent] = []
-        self.early_totals: list[Total] = []
-        self.loading: asyncio.Task[None] | None = None
-        self.idle_since: float | None = time.monotonic()
-        self._hub = hub
-
-    def take(self, event: LiveEvent) -> bool:
-        """Say a numbered event. False if events before it are missing here; those already said are ignored."""
-        if event.seq <= self.last:
-            return True
-        if event.seq != self.last + 1:
-            return False
-        encoded = frames.event(event)
-        self.last = event.seq
-        self.bytes_since += len(encoded)
-        self.recent.append((event.seq, encoded))
-        self.tick.event(event.seq, event.kind, encoded)
-        return True
-
-    def set_total(self, slot: str, value: Any, key: str | None = None) -> None:
-        if key is None:
-            if self.totals.get(slot) == value:
-                return
-            self.totals[slot] = value
-        else:
-            known = self.totals.setdefault(slot, {})
-            if known.get(key) == value:
-                return
-            known[key] = value
-        self.tick.total(slot, value, key)
-
-    def between(self, seq: int, until: int) -> list[bytes] | None:
-        """The events after `seq` up to `until`; None if memory does not reach back so far."""
-        if seq >= until:
-            return []
-        if not self.recent or self.recent[0][0] > seq + 1:
-            return None
-        return [encoded for number, encoded in self.recent if seq < number <= until]
-
-    def is_fresh(self) -> bool:
-        now = time.monotonic()
-        young = now - self.loaded_at < SNAPSHOT_SECONDS_MAX and self.bytes_since <= SNAPSHOT_BYTES_MAX
-        young = young and self.last - self.snapshot_seq <= SNAPSHOT_EVENTS_MAX
-        return (young or now < self.must_do_until) and self.between(self.snapshot_seq, self.last) is not None
-
-    def missed(self, seq: int) -> bytes | None:
-        """One message that brings a reader who has everything up to `seq` to the last flush; None if only a snapshot
-        can."""
-        flushed = self.tick.flushed
-        encoded = self.between(seq, flushed) if seq <= flushed else None
-        if encoded is None:
-            return None
-        first, last = (seq + 1, flushed) if encoded else (None, None)
-        return frames.events(first, last, encoded, self.totals)
-
-    def send_snapshot(self, reader: Reader, role: str) -> None:
-        """The snapshot as it was built, the events since then that were already flushed, and the totals of now."""
-        self._hub.send(reader, frames.snapshot(_with_role(self.snapshot_body, role)))
-        since = self.missed(min(self.snapshot_seq, self.tick.flushed))
-        if since is not None:
-            self._hub.send(reader, since)
-
-
-def _with_role(body: bytes, role: str) -> bytes:
-    """Shared snapshots are a viewer's; for anyone else the first role in it, which is the reader's own, is changed."""
-    return body if role == "viewer" else body.replace(b'"role":"viewer"', b'"role":' + frames.encode(role), 1)
 
 
 class Channels:
     """All open channels of a gateway."""
 
     def __init__(
-        self, source: Source, hub: Hub, settings: Settings, *, slow: Iterable[str] = (), sampled: Iterable[str] = ()
-    ) -> None:
+        self, source: Source, hub: Hub, settings: Settings, *, slow: Iterable[str] = (), sampled: Iterable[str] = (),
+        growing: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         self._source, self._hub, self._settings = source, hub, settings
-        self._slow, self._sampled = frozenset(slow), frozenset(sampled)
+        self._slow, self._sampled, self._growing = frozenset(slow), frozenset(sampled), frozenset(growing)
         self._open: dict[UUID, Channel] = {}
+        self._elsewhere: Mapping[UUID, int] = {}
+        self.gaps = Gaps(source, self.all, self.resync)
 
     def all(self) -> list[Channel]:
         return list(self._open.values())
@@ -165,15 +88,19 @@ class Channels:
                 self._hub.broadcast(opened.readers, payload, before)
 
             tick = Tick(self._settings, say, self.interval, self._slow, self._sampled)
-            opened = self._open[channel] = Channel(channel, self._hub, tick)
+            opened = self._open[channel] = Channel(channel, self._hub, tick, self._growing)
             return opened
         return found
 
     async def join(self, channel_id: UUID, reader: Reader, last_seq: int | None, role: str) -> None:
         """Bring the reader up to date and let it take part. Waits while the database is away. Raises NotFound."""
-        channel = self._channel(channel_id)
-        channel.idle_since = None
-        while not reader.closed:
+        while True:
+            if reader.closed:
+                return
+            channel = self._channel(channel_id)  # asked for each time: it may have started again meanwhile
+            channel.idle_since = None
+            if channel.is_open and last_seq is not None and last_seq > channel.last:
+                await self.gaps.look_at(channel)  # told elsewhere already, on its way here
             if channel.is_open and last_seq is not None and (message := channel.missed(last_seq)) is not None:
                 self._hub.send(reader, message)
                 break
@@ -181,8 +108,6 @@ class Channels:
                 channel.send_snapshot(reader, role)
                 break
             await self._load(channel)
-        if reader.closed:
-            return
         self._hub.join(reader)
         reader.missed_from = None
         channel.readers[reader] = None
@@ -222,7 +147,18 @@ class Channels:
             channel.idle_since = time.monotonic()
 
     def _count(self, channel: Channel) -> None:
-        channel.set_total("viewers", len(channel.readers))
+        channel.set_total(READERS, self.readers(channel))
+
+    def readers(self, channel: Channel) -> int:
+        """How many read the channel, here and elsewhere."""
+        return len(channel.readers) + self._elsewhere.get(channel.id, 0)
+
+    def count_elsewhere(self, readers: Mapping[UUID, int]) -> None:
+        """So many read each channel on other gateways."""
+        self._elsewhere = readers
+        for channel in self._open.values():
+            if channel.is_open:
+                self._count(channel)
 
     async def _load(self, channel: Channel) -> None:
         """Load the channel, once for all who wait for it; while the database is away, try again and again."""
@@ -245,7 +181,8 @@ class Channels:
                     self.forget(channel.id)
                 raise
         if not channel.is_open:
-            channel.last = loaded.seq
+            channel.last, channel.mark = loaded.seq, loaded.mark
+            channel.heard_of(loaded.seq, loaded.mark)
             channel.tick.start(loaded.seq)
             channel.recent.extend((event.seq, frames.event(event)) for event in loaded.recent)
             channel.totals = {slot: dict(v) if isinstance(v, Mapping) else v for slot, v in loaded.totals.items()}
@@ -254,39 +191,43 @@ class Channels:
         channel.loaded_at = time.monotonic()
         channel.bytes_since = 0
         early, channel.early = channel.early, []
-        early_totals, channel.early_totals = channel.early_totals, []
-        for event in early:
-            channel.take(event)
-        for total in early_totals:
-            channel.set_total(total.slot, total.value, total.key)
+        for mark, told in early:
+            took = channel.take(told) if isinstance(told, LiveEvent) else channel.take_totals(mark, told)
+            if not took:
+                self.gaps.suspect(channel)
 
     def hear(self, said: Said) -> None:
         """What was said on the bus: pass it to the channels that are open here."""
-        gaps: set[UUID] = set()
+        late: set[Channel] = set()
         for channel_id, event in said.events:
             channel = self._open.get(channel_id)
             if channel is None:
                 continue
             if not channel.is_open:
-                channel.early.append(event)
+                _keep_early(channel, None, event)
             elif not channel.take(event):
-                gaps.add(channel_id)
+                late.add(channel)
+        totals: dict[Channel, list[Total]] = {}
         for total in said.totals:
             channel = self._open.get(total.channel)
-            if channel is None:
-                continue
-            if channel.is_open:
-                channel.set_total(total.slot, total.value, total.key)
-            else:
-                channel.early_totals.append(total)
-        for channel_id in gaps:
-            self.resync(channel_id)
+            if channel is not None:
+                totals.setdefault(channel, []).append(total)
+        for channel, told in totals.items():
+            mark = said.marks.get(channel.id)
+            if not channel.is_open:
+                _keep_early(channel, mark, told)
+            elif not channel.take_totals(mark, told):
+                late.add(channel)
+        for channel in late:
+            self.gaps.suspect(channel)
 
     def resync(self, channel_id: UUID) -> None:
         """Something was lost on the way: everyone on the channel starts again from a fresh snapshot."""
         channel = self._open.pop(channel_id, None)
         if channel is None:
             return
+        RESYNCS.inc()
+        channel.is_open = False
         log.warning("channel starts again from a snapshot", channel=str(channel_id), readers=len(channel.readers))
         channel.tick.close()
         for reader in channel.readers:
@@ -304,3 +245,8 @@ class Channels:
         for channel in list(self._open.values()):
             if channel.idle_since is not None and now - channel.idle_since > IDLE_SECONDS:
                 self.forget(channel.id)
+
+
+def _keep_early(channel: Channel, mark: int | None, told: LiveEvent | Sequence[Total]) -> None:
+    if len(channel.early) < MISSED_MAX:  # beyond it the numbers tell that something is missing
+        channel.early.append((mark, told))

@@ -1,6 +1,9 @@
 """Rooms: shows and their states, the tray, pins in stream time, roles in a show."""
 
-from livestall.rooms.actions import count_audience, need_role, role_in, show, stream_now, visible_show
+from livestall.rooms.actions import need_role, role_in, show, stream_now, visible_show
+from livestall.rooms.audience import Audience, Like, likes, minutes
+from livestall.rooms.audience import count as count_audience
+from livestall.rooms.audience import like as add_likes
 from livestall.rooms.model import (
     HOSTS,
     MODERATING,
@@ -9,7 +12,6 @@ from livestall.rooms.model import (
     PORTABLE,
     SELLING,
     Addresses,
-    Audience,
     Listing,
     Pin,
     PinEnded,
@@ -25,12 +27,12 @@ from livestall.rooms.model import (
     TrayItem,
 )
 from livestall.rooms.store import listings as listing
-from livestall.rooms.store import minutes, pins, roles, shows, shows_offering
+from livestall.rooms.store import pins, roles, shows, shows_offering
 from livestall.rooms.store import tray as listings
 
 __all__ = [
-    "HOSTS", "MODERATING", "ON_AIR", "OPEN", "PORTABLE", "SELLING", "Addresses", "Audience", "Listing", "Pin",
+    "HOSTS", "MODERATING", "ON_AIR", "OPEN", "PORTABLE", "SELLING", "Addresses", "Audience", "Like", "Listing", "Pin",
     "PinEnded", "PinStarted", "Role", "Settings", "Show", "ShowMoved", "ShowOver", "ShowRecord", "ShowState",
-    "TrayChanged", "TrayItem", "count_audience", "listing", "listings", "minutes", "need_role", "pins", "role_in",
-    "roles", "show", "shows", "shows_offering", "stream_now", "visible_show",
+    "TrayChanged", "TrayItem", "add_likes", "count_audience", "likes", "listing", "listings", "minutes", "need_role",
+    "pins", "role_in", "roles", "show", "shows", "shows_offering", "stream_now", "visible_show",
 ]  # fmt: skip

@@ -24,7 +24,6 @@ from livestall.rooms.model import (
     SHOWS_PLANNED_MAX,
     STAFF_MAX,
     AlreadyOnAir,
-    Audience,
     HostStays,
     Listing,
     NoStream,
@@ -373,12 +372,3 @@ async def dismiss(tx: Tx, actor: Actor, show_id: UUID, user_id: UUID) -> None:
     if user_id == record.host_id:
         raise HostStays
     await store.drop_staff(tx, show_id, user_id)
-
-
-async def count_audience(tx: Tx, counts: Sequence[Audience]) -> dict[UUID, int]:
-    """Keep what a gateway counted since its last call: likes are added, viewers replace, peaks grow.
-
-    Returns the likes of each show as they are now.
-    """
-    now = clock.now()
-    return await store.count_audience(tx, counts, now.replace(second=0, microsecond=0))

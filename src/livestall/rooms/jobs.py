@@ -10,10 +10,12 @@ from livestall.base.jobs import Sweep
 from livestall.base.outbox import Delivered, Listener
 from livestall.live import NewEvent
 from livestall.rooms import actions, store
+from livestall.rooms.audience.actions import forget_likes as forget_old_likes
 from livestall.rooms.model import PORTABLE, PinEnded, PinStarted, ShowMoved, TrayChanged
 from livestall.rooms.web import views
 
 GRACE_BATCH = 50
+LIKES_BATCH = 5000
 
 
 async def _on_started(tx: Tx, batch: Sequence[Delivered]) -> None:
@@ -44,7 +46,14 @@ async def end_past_grace(db: Database) -> int:
     return await db.run(lambda tx: actions.end_past_grace(tx, GRACE_BATCH))
 
 
-SWEEPS = [Sweep("rooms.grace", 2.0, end_past_grace, GRACE_BATCH)]
+async def forget_likes(db: Database) -> int:
+    return await db.run(lambda tx: forget_old_likes(tx, LIKES_BATCH))
+
+
+SWEEPS = [
+    Sweep("rooms.grace", 2.0, end_past_grace, GRACE_BATCH),
+    Sweep("rooms.likes", 20.0, forget_likes, LIKES_BATCH),
+]
 
 
 async def show_moved(read: Read, batch: Sequence[Delivered]) -> list[NewEvent]:

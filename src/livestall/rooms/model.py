@@ -215,14 +215,6 @@ class Staff(msgspec.Struct, frozen=True):
     role: Role
 
 
-class Minute(msgspec.Struct, frozen=True):
-    """One minute of a show's audience: most sockets at once, and likes given within it."""
-
-    at: datetime
-    viewers: int
-    likes: int
-
-
 class Ticket(msgspec.Struct, frozen=True):
     """What opens the socket at `url`; good until `expires_at`, then ask again."""
 
@@ -287,15 +279,6 @@ class TrayEntry(msgspec.Struct, frozen=True):
     product_id: UUID
     show_price_amounts: dict[UUID, Annotated[int, Meta(ge=1, le=10**15)]] = msgspec.field(default_factory=dict)
     per_buyer: Annotated[int, Meta(ge=1, le=999)] | None = None
-
-
-class Audience(msgspec.Struct, frozen=True):
-    """What a gateway counted in one show: sockets now, the most since the last count, likes since the last count."""
-
-    show_id: UUID
-    viewers: int
-    viewers_peak: int
-    likes: int
 
 
 def move(show_id: UUID, current: ShowState, wanted: ShowState) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from livestall.base.db import Read, Row, Tx
-from livestall.rooms.model import Audience, Listing, Minute, Pin, Role, ShowRecord, ShowState
+from livestall.rooms.model import Listing, Pin, Role, ShowRecord, ShowState
 
 SHOW = ", ".join(ShowRecord.__struct_fields__)
 
@@ -255,37 +255,3 @@ async def end_pins(tx: Tx, pin_ids: Sequence[UUID], at: datetime, stream_at: dat
         list(pin_ids), at, stream_at,
     )  # fmt: skip
     return sorted((_pin(row) for row in rows), key=lambda one: (one.stream_at, one.id))
-
-
-async def count_audience(tx: Tx, counts: Sequence[Audience], minute: datetime) -> dict[UUID, int]:
-    """Add what a gateway counted to the shows and to this minute; returns the likes of each show."""
-    rows = sorted(counts, key=lambda one: one.show_id)
-    arrays = (
-        [one.show_id for one in rows], [one.viewers for one in rows], [one.viewers_peak for one in rows],
-        [one.likes for one in rows],
-    )  # fmt: skip
-    rows_after = await tx.fetch(
-        """update show s set viewers = c.viewers, viewers_peak = greatest(s.viewers_peak, c.peak),
-                            likes = s.likes + c.likes
-             from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[]) as c(show_id, viewers, peak, likes)
-            where s.id = c.show_id returning s.id, s.likes""",
-        *arrays,
-    )
-    await tx.execute(
-        """insert into show_minute (show_id, minute, viewers, likes)
-           select c.show_id, $5, c.peak, c.likes
-             from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[]) as c(show_id, viewers, peak, likes)
-             join show s on s.id = c.show_id and s.state in ('live', 'interrupted')
-           on conflict (show_id, minute) do update
-              set viewers = greatest(show_minute.viewers, excluded.viewers),
-                  likes = show_minute.likes + excluded.likes""",
-        *arrays, minute,
-    )  # fmt: skip
-    return {row["id"]: row["likes"] for row in rows_after}
-
-
-async def minutes(read: Read, show_id: UUID) -> list[Minute]:
-    rows = await read.fetch(
-        "select minute, viewers, likes from show_minute where show_id = $1 order by minute", show_id
-    )
-    return [Minute(row["minute"], row["viewers"], row["likes"]) for row in rows]
