@@ -51,6 +51,12 @@ class Settings(config.Section, frozen=True, kw_only=True):
     refusals_max: Annotated[
         int, Meta(ge=1, description="refused commands in a row after which a connection is closed")
     ] = 100
+    upgrade_seconds: Annotated[
+        float, Meta(gt=0, le=60, description="time a new connection has to send its request")
+    ] = 5.0
+    upgrades_waiting: Annotated[
+        int, Meta(ge=1, description="connections that have not sent their request yet; the oldest makes room")
+    ] = 2000
     hello_seconds: Annotated[float, Meta(gt=0, description="time a new connection has to say hello")] = 10.0
     ping_seconds: Annotated[float, Meta(gt=0, description="a silent connection is asked for a sign of life")] = 20.0
     ticket_seconds: Annotated[int, Meta(ge=10, le=3600, description="a ticket opens the socket for so long")] = 60

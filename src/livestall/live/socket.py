@@ -16,23 +16,28 @@ import picows
 import structlog
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest
 
+from livestall.base import trace
 from livestall.base.errors import Refusal, TooMany, Unavailable
 from livestall.base.http import Problem, problem
+from livestall.base.metrics import Counter
 from livestall.live import frames
 from livestall.live.channels import Channels
 from livestall.live.hub import Edge, Hub, Reader
 from livestall.live.model import Caller, MessageTooLarge, NotUnderstood, Settings, TooFast
 from livestall.live.tickets import Tickets
+from livestall.live.upgrades import Doorstep, listen
 
 log = structlog.get_logger()
-READ_BUFFER = 2048
+COMMANDS = Counter("livestall_socket_commands_total", "Commands that came over sockets", ["command"])
+REFUSALS = Counter("livestall_socket_refusals_total", "Commands refused, by the code of the refusal", ["code"])
+BYES = Counter("livestall_socket_byes_total", "Connections that were told why they are closed", ["code"])
 BYE_RETRY_SECONDS = 2.0
-BYE_SECONDS = 1.0
 BYE_RETRY_SECONDS_MIN = 0.1
-
+BYE_SECONDS = 1.0
 ANSWER_SECONDS = 3.0
 COME_BACK_SECONDS, COME_BACK_PER_SECOND = 1.0, 2000
 """Whoever is told bye because the process ends comes back within so long, not more than so many a second."""
+
 
 class Command(msgspec.Struct, frozen=True):
     """A socket command: the form of its message (besides `type` and `id`), and what it does. `run(caller, id, body)`
@@ -52,6 +57,7 @@ class Envelope(msgspec.Struct, frozen=True):
     id: UUID | None = None
     last_seq: int | None = None
     at: float | None = None
+    traceparent: str | None = None
 
 
 BUG_EN = "Something broke on our side and was recorded. Try again."
@@ -100,6 +106,7 @@ class Connection(WSListener):
         reader.on_drained = self._drained
         reader.on_resync = self._resync
         server.connections.add(self)
+        server.doorstep.left(transport.underlying_transport)
         server.hub.readers += 1
         if len(server.connections) > server.settings.connections:
             self.bye(TooMany(retry_after_seconds=5), WSCloseCode.TRY_AGAIN_LATER, 5 + 10 * (id(self) % 97) / 97)
@@ -141,6 +148,8 @@ class Connection(WSListener):
                 transport.send_close(frame.get_close_code())
             transport.disconnect()
             return
+        if kind is WSMsgType.PING and not self._saying_bye:
+            self._pong(transport, frame)
         if kind in {WSMsgType.PING, WSMsgType.PONG} or self._saying_bye:
             return
         if (wrong := self._wrong(frame)) is not None:
@@ -156,6 +165,16 @@ class Connection(WSListener):
             self.bye(NotUnderstood(reason=str(error)), WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
         else:
             self._take(envelope, payload)
+
+    def _pong(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Answer a ping, at the pace of commands; who pings faster than that, again and again, is let go."""
+        if self._bucket.take():
+            if self._reader is not None and not self._reader.behind:
+                transport.send_pong(frame.get_payload_as_bytes())
+            return
+        self._refused += 1
+        if self._refused > self._server.settings.refusals_max:
+            self.bye(TooFast(retry_after_seconds=30), WSCloseCode.POLICY_VIOLATION, 30)
 
     def _wrong(self, frame: WSFrame) -> tuple[Refusal, WSCloseCode] | None:
         """Why a frame is not one that we read, and the code to close with."""
@@ -190,7 +209,11 @@ class Connection(WSListener):
                 self.bye(TooFast(retry_after_seconds=30), WSCloseCode.POLICY_VIOLATION, 30)
             return
         self._refused = 0
-        task = asyncio.create_task(self._run(envelope.type, envelope.id, payload))
+        COMMANDS.labels(envelope.type if envelope.type in self._server.commands else "unknown").inc()
+        work = self._run(envelope.type, envelope.id, payload)
+        if trace.on() and envelope.traceparent is not None:
+            work = _followed(envelope.traceparent, work)
+        task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -247,16 +270,24 @@ class Connection(WSListener):
         self._send(frames.progress(command_id, how_far))
 
     def _refuse(self, command_id: UUID, refusal: Refusal) -> None:
+        REFUSALS.labels(refusal.code).inc()
         self._send(frames.refusal(command_id, problem(refusal, self._locale)))
 
     def _send(self, payload: bytes) -> None:
         if self._reader is not None and not self._saying_bye:
             self._server.hub.send(self._reader, payload)
 
+    async def leave(self, refusal: Refusal, retry_seconds: float) -> None:
+        """Say bye once every command under way was answered, at the latest after a few seconds."""
+        if self._under_way:
+            await asyncio.wait(set(self._under_way), timeout=ANSWER_SECONDS)
+        self.bye(refusal, WSCloseCode.SERVICE_RESTART, retry_seconds)
+
     def bye(self, refusal: Refusal, code: WSCloseCode, retry_seconds: float) -> None:
         """Say why, and close."""
         if self._saying_bye or self._transport is None or self._reader is None:
             return
+        BYES.labels(refusal.code).inc()
         sentence = refusal.sentence(self._locale)
         self._send(frames.bye(refusal.code, sentence, retry_seconds))
         self._saying_bye = True
@@ -264,16 +295,16 @@ class Connection(WSListener):
             self._deadline.cancel()
             self._deadline = None
         self._server.hub.left(self._reader)
-    async def leave(self, refusal: Refusal, retry_seconds: float) -> None:
-        """Say bye once every command under way was answered, at the latest after a few seconds."""
-        if self._under_way:
-            await asyncio.wait(set(self._under_way), timeout=ANSWER_SECONDS)
-        self.bye(refusal, WSCloseCode.SERVICE_RESTART, retry_seconds)
-
         self._server.channels.leave(self._channel, self._reader)
         # Hanging up on unread bytes would be a reset, and the reason would be lost: the other side gets time to close.
         self._transport.send_close(code, refusal.code)
         asyncio.get_running_loop().call_later(BYE_SECONDS, self._transport.disconnect)
+
+
+async def _followed(traceparent: str, work: Awaitable[None]) -> None:
+    """A command that belongs to a trace: the browser's click."""
+    with trace.following(traceparent, "socket command"):
+        await work
 
 
 Route = Callable[[str], UUID | None]
@@ -290,19 +321,14 @@ class Server:
         self.hub, self.channels, self.tickets = hub, channels, tickets
         self.commands, self.settings = commands, settings
         self.connections: set[Connection] = set()
+        self.doorstep = Doorstep(settings, lambda: len(self.connections))
         self._route, self._edge = route, edge
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self, host: str, port: int, listener: socket.socket | None = None) -> int:
         """Listen, on `listener` if one is bound already; returns the port, which the system chose if `port` is 0."""
-        where = (host, port) if listener is None else (None, None)
-        self._server = await picows.ws_create_server(
-            self._accept, *where, sock=listener, backlog=4096, read_buffer_init_size=READ_BUFFER,
-            # The frame that is too large by a little gets a sentence from us; picows closes for the far too large.
-            max_frame_size=2 * self.settings.frame_bytes, enable_auto_ping=True,
-            auto_ping_idle_timeout=self.settings.ping_seconds, auto_ping_reply_timeout=self.settings.ping_seconds,
-        )  # fmt: skip
+        self._server = await listen(self._accept, self.doorstep, self.settings, host, port, listener)
         self.keep(asyncio.create_task(self._watch()))
         return self._server.sockets[0].getsockname()[1]
 
@@ -337,6 +363,10 @@ class Server:
             self.hub.cut_off_stuck()
             self.channels.forget_idle()
 
+    def stop_accepting(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
     async def close(self, refusal: Refusal) -> None:
         """Stop listening, answer what is under way, say bye to everyone so that they come back spread over a while,
         and wait until they have hung up."""
@@ -346,13 +376,8 @@ class Server:
         await asyncio.gather(*(one.leave(refusal, BYE_RETRY_SECONDS_MIN + n * spread) for n, one in enumerate(leaving)))
         for task in self._tasks:
             task.cancel()
-        if self._server is not None:
-            self._server.close()
-        for n, connection in enumerate(list(self.connections)):
-            connection.bye(refusal, WSCloseCode.SERVICE_RESTART, 1 + (n % 50) / 10)
+        deadline = time.monotonic() + 2 * BYE_SECONDS
+        while self.connections and time.monotonic() < deadline:  # noqa: ASYNC110 - no event tells it
+            await asyncio.sleep(0.02)
         for channel in self.channels.all():
             channel.tick.close()
-    def stop_accepting(self) -> None:
-        if self._server is not None:
-            self._server.close()
-
