@@ -27,7 +27,7 @@ from livestall.app.handoff import Handoff
 from livestall.app.projector import Projector
 from livestall.app.snapshot import ShowSource
 from livestall.app.watch import Watch, database_answers
-from livestall.base import config, ids
+from livestall.base import config, ids, trace
 from livestall.base import log as logs
 from livestall.base.db import Database
 from livestall.base.errors import Refusal, Unauthenticated, Unavailable
@@ -192,6 +192,7 @@ def run() -> None:
     core = settings.load()
     options = config.of(settings.Logs)
     logs.set_up("live", as_json=options.as_json, level=options.level)
+    trace.set_up("live")
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     uvloop.run(_main(core))

@@ -26,8 +26,9 @@ from livestall.accounts import web as accounts
 from livestall.app import health, pages, settings, wiring
 from livestall.app.addresses import provide_addresses
 from livestall.app.handoff import Handoff
+from livestall.app.traffic import Traffic
 from livestall.app.watch import Watch, database_answers
-from livestall.base import config
+from livestall.base import config, trace
 from livestall.base import log as logs
 from livestall.base.db import Database
 from livestall.base.errors import Invalid
@@ -86,7 +87,6 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
     async def provide_line() -> Line:
         return line
 
-
     app = Litestar(
         route_handlers=[*wiring.ROUTES, *health.ROUTES, openapi_description],
         dependencies={
@@ -140,14 +140,14 @@ class Server(uvicorn.Server):
         await super().shutdown([])
 
 
-def create_site(db: Database) -> pages.Site:
+def create_site(db: Database) -> Traffic:
     """The API and the pages together, as `livestall web` serves them."""
     api = create_app(db)
     prefixes = frozenset(route.path.split("/", 2)[1] for route in api.routes) - {""}
-    return pages.Site(api, prefixes, pages.load(pages.folder()))
+    return Traffic(pages.Site(api, prefixes, pages.load(pages.folder(), trace.share())))
 
 
-async def serve(db: Database, site: pages.Site) -> None:
+async def serve(db: Database, site: Traffic) -> None:
     """Serve until SIGTERM, or until another process takes this one's place."""
     web = config.of(settings.Web)
     options = uvicorn.Config(
@@ -175,6 +175,7 @@ def run() -> None:
     core = settings.load()
     options = config.of(settings.Logs)
     logs.set_up("web", as_json=options.as_json, level=options.level)
+    trace.set_up("web")
     db = Database(core.database_url, minimum=2, maximum=20)
     site = create_site(db)
     gc.freeze()

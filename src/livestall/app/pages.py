@@ -49,8 +49,8 @@ def folder() -> Path:
     return inside if inside.exists() else Path(__file__).parents[3] / "web" / "dist"
 
 
-def load(root: Path) -> dict[str, PageFile]:
-    """Every built file by its URL path. Holds at least "/index.html"."""
+def load(root: Path, traced_share: float = 0.0) -> dict[str, PageFile]:
+    """Every built file by its URL path. Holds at least "/index.html", which says what share of clicks is traced."""
     files = {
         f"/{path.relative_to(root).as_posix()}": _load(path, path.relative_to(root).as_posix())
         for path in sorted(root.rglob("*"))
@@ -58,6 +58,10 @@ def load(root: Path) -> dict[str, PageFile]:
     }
     if "/index.html" not in files:
         files["/index.html"] = _page(NOT_BUILT.encode(), "text/html; charset=utf-8", hashed=False)
+    if traced_share:
+        page = b'<meta name="livestall-trace" content="%g"></head>' % traced_share
+        body = files["/index.html"].body.replace(b"</head>", page, 1)
+        files["/index.html"] = _page(body, "text/html; charset=utf-8", hashed=False)
     return files
 
 

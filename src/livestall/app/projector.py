@@ -11,15 +11,17 @@ leads looks often and the others seldom; after a commit of their own they nudge 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
 
 from livestall import live
+from livestall.base import clock, metrics, trace
 from livestall.base.db import Database, Tx
 from livestall.base.errors import Unavailable
 from livestall.base.outbox import Delivered, Event, claim, waiting
@@ -36,6 +38,8 @@ STUCK_SECONDS = 3
 
 BATCHES = Counter("livestall_projector_batches_total", "Batches of events that were numbered here")
 EVENTS = Counter("livestall_projector_events_total", "Events that were numbered here")
+SAID = Histogram("livestall_projector_said_seconds", "From an event's transaction to its room", buckets=metrics.SECONDS)
+BATCH_EVENTS = Histogram("livestall_projector_batch_events", "Outbox events of one batch", buckets=metrics.SIZES)
 LOOKS = Counter("livestall_projector_looks_total", "Looks at the outbox for something to number")
 
 
@@ -103,6 +107,7 @@ class Projector:
         if said.events or said.totals:
             await self._bus.publish(said)
         if batch:
+            BATCH_EVENTS.observe(len(batch))
             SAID.observe(max(0.0, clock.now().timestamp() - batch[0].at.timestamp()))
             if trace.on():
                 trace.said("room hears of it", (one.trace for one in batch), begin, {"events": len(said.events)})

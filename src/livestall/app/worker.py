@@ -13,12 +13,13 @@ import uvloop
 
 from livestall.app import health, settings, wiring
 from livestall.app.handoff import Handoff
-from livestall.app.watch import Check, Watch, database_answers
-from livestall.base import config, jobs
+from livestall.app.watch import Check, Refresh, Watch, database_answers
+from livestall.base import config, jobs, outbox, trace
 from livestall.base import log as logs
 from livestall.base.db import Database
 from livestall.base.errors import Unavailable
 from livestall.base.outbox import Relay
+from livestall.payments import jobs as payments_jobs
 
 log = structlog.get_logger()
 IDLE_SECONDS = 0.05
@@ -56,6 +57,17 @@ def beats(db: Database) -> Check:
     return check
 
 
+def measuring(db: Database) -> Refresh:
+    """Numbers that stand in the database: the outbox, and notices of payment that wait."""
+
+    async def refresh() -> None:
+        async with db.read() as read:
+            await outbox.measure(read)
+            await payments_jobs.measure(read)
+
+    return refresh
+
+
 async def _beat(db: Database) -> int:
     async with db.write() as tx:
         await health.beat(tx, WORKER)
@@ -84,7 +96,7 @@ async def _main(core: settings.Core) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    handoff, watch = Handoff(stop.set), Watch("work", [database_answers(db), beats(db)])
+    handoff, watch = Handoff(stop.set), Watch("work", [database_answers(db), beats(db)], [measuring(db)])
     gc.freeze()
     await handoff.go()
     watch.start()
@@ -107,5 +119,6 @@ def run() -> None:
     core = settings.load()
     options = config.of(settings.Logs)
     logs.set_up("work", as_json=options.as_json, level=options.level)
+    trace.set_up("work")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_main(core))

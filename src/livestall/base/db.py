@@ -7,16 +7,26 @@ Store functions take the weakest handle that does; a `Tx` is also a `Read`.
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
 
+from livestall.base import trace
 from livestall.base.errors import Unavailable
+from livestall.base.metrics import SECONDS, Counter, Gauge, Histogram
 
 T = TypeVar("T")
+
+TRANSACTION = Histogram("livestall_db_transaction_seconds", "From begin to commit", buckets=SECONDS)
+IN_USE = Gauge("livestall_db_connections_in_use", "Connections of the pool that are at work")
+WAITING = Gauge("livestall_db_waiting", "Who waits for a connection of the pool")
+AWAY = Counter("livestall_db_away_total", "Times that the database could not be reached, or was lost on the way")
 
 RETRIES = 3
 LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
@@ -37,7 +47,7 @@ class Read:
     """A handle that may look. Outside a transaction each statement sees its own snapshot."""
 
     def __init__(self, connection: Any) -> None:
-        self._connection = connection
+        self._connection = trace.Watched(connection) if trace.on() else connection
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         return await self._connection.fetch(sql, *args)
@@ -52,24 +62,108 @@ class Read:
 class Tx(Read):
     """An open transaction. Whoever opened it commits it; inner code never does."""
 
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        self._later: dict[str, Sequence[Any]] = {}
+
+    async def later(self, sql: str, *args: Any, extend: bool = False) -> None:
+        """Send this INSERT, UPDATE or DELETE together with others in one round trip: before the transaction's next
+        statement, at the latest before its commit. Errors come then.
+
+        Statements sent together see nothing of each other, so none may need what another writes. The same one again
+        is sent after the first; with `extend`, when every argument is a column of new rows, its rows join the first's.
+        """
+        known = self._later.get(sql)
+        if known is not None and extend:
+            self._later[sql] = [[*before, *more] for before, more in zip(known, args, strict=True)]
+            return
+        if known is not None:
+            await self.flush()
+        self._later[sql] = args
+
+    async def flush(self) -> None:
+        """Send what waits. Whoever makes a `Tx` calls this before the commit."""
+        if not self._later:
+            return
+        later, self._later = self._later, {}
+        await self._connection.execute(_together(tuple(later)), *(column for one in later.values() for column in one))
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        await self.flush()
+        return await self._connection.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
+        await self.flush()
+        return await self._connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        await self.flush()
+        return await self._connection.fetchval(sql, *args)
+
     async def execute(self, sql: str, *args: object) -> int:
         """Run one statement; returns the number of rows it changed."""
+        await self.flush()
         status: str = await self._connection.execute(sql, *args)
         last = status.rpartition(" ")[2]
         return int(last) if last.isdigit() else 0
 
     async def copy(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Insert many rows by COPY: half the cost of an INSERT from arrays, on both sides."""
+        """Insert many rows by COPY."""
+        await self.flush()
         await self._connection.copy_records_to_table(table, columns=columns, records=rows)
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        await self.flush()
         await self._connection.executemany(sql, rows)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
         """A part that may fail alone: on an exception only what happened inside is undone."""
-        async with self._connection.transaction():
-            yield
+        await self.flush()
+        try:
+            async with self._connection.transaction():
+                yield
+                await self.flush()
+        except BaseException:
+            self._later = {}
+            raise
+
+
+@asynccontextmanager
+async def begun(connection: Any) -> AsyncGenerator[Tx]:
+    """A transaction on `connection`, committed when the block ends without an exception."""
+    begin = time.perf_counter()
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        tx = Tx(connection)
+        yield tx
+        await tx.flush()
+    except BaseException:
+        await transaction.rollback()
+        raise
+    if trace.on():
+        with trace.span("postgresql commit", kind="client"):
+            await transaction.commit()
+    else:
+        await transaction.commit()
+    TRANSACTION.observe(time.perf_counter() - begin)
+
+
+_PARAMETER = re.compile(r"\$(\d+)")
+
+
+@lru_cache(256)
+def _together(statements: tuple[str, ...]) -> str:
+    """The statements as one, the parameters of each numbered after those of the one before."""
+    if len(statements) == 1:
+        return statements[0]
+    parts: list[str] = []
+    taken = 0
+    for sql in statements:
+        parts.append(f"w{len(parts)} as ({_PARAMETER.sub(lambda n, taken=taken: f'${int(n[1]) + taken}', sql)})")
+        taken += max(int(n) for n in _PARAMETER.findall(sql))
+    return f"with {', '.join(parts)} select"
 
 
 def _jsonb_encode(value: object) -> bytes:
@@ -111,16 +205,23 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Any]:
+        WAITING.inc()
         try:
             pool = await self._ready_pool()
             connection = await pool.acquire(timeout=5)
         except (*LOST, asyncpg.PostgresError, TimeoutError) as error:  # it cannot, or will not, let us in
+            AWAY.inc()
             raise Unavailable from error
+        finally:
+            WAITING.dec()
+        IN_USE.inc()
         try:
             yield connection
         except LOST as error:
+            AWAY.inc()
             raise Unavailable from error
         finally:
+            IN_USE.dec()
             try:
                 await pool.release(connection, timeout=5)
             except (*LOST, TimeoutError):
@@ -136,8 +237,8 @@ class Database:
     async def write(self) -> AsyncGenerator[Tx]:
         """A transaction, committed when the block ends without an exception. Raises Unavailable if the connection
         is lost: then the outcome is unknown, and the caller may repeat with the same ids."""
-        async with self._connection() as connection, connection.transaction():
-            yield Tx(connection)
+        async with self._connection() as connection, begun(connection) as tx:
+            yield tx
 
     async def run(self, verb: Callable[[Tx], Awaitable[T]]) -> T:
         """Run `verb` in a transaction of its own, again (at most 3 times) after a deadlock or serialization failure."""

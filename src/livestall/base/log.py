@@ -8,6 +8,8 @@ from typing import Any
 
 import structlog
 
+from livestall.base import trace
+
 SECRET_WORDS = ("password", "secret", "token", "ticket", "cookie", "authorization", "stream_key", "card")
 
 
@@ -15,6 +17,12 @@ def _redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> st
     for key in event:
         if any(word in key.lower() for word in SECRET_WORDS):
             event[key] = "…"
+    return event
+
+
+def _trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if trace.on() and (found := trace.trace_id()) is not None:
+        event["trace_id"] = found
     return event
 
 
@@ -31,6 +39,7 @@ def set_up(process: str, *, as_json: bool, level: str = "info") -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        _trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _redact,
     ]

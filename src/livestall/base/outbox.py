@@ -19,13 +19,28 @@ from uuid import UUID
 import msgspec
 import structlog
 
-from livestall.base import ids
+from livestall.base import ids, trace
 from livestall.base.db import Database, Read, Tx
 from livestall.base.errors import Unavailable
+from livestall.base.metrics import SIZES, Counter, Gauge, Histogram
 
 log = structlog.get_logger()
 BATCH = 500
+TRACE = "_trace"
 RETRY_SECONDS = (5, 30, 120, 600, 3600)
+LAG_MAX = 10_000
+
+BATCH_EVENTS = Histogram(
+    "livestall_outbox_batch_events", "Events of one turn of a listener", ["listener"], buckets=SIZES
+)
+PARKED = Counter(
+    "livestall_outbox_parked_total", "Events that a listener could not handle and keeps for later", ["listener"]
+)
+WAITING = Gauge(
+    "livestall_outbox_waiting_events", "Events that a listener has not seen yet, at most 10000", ["listener"]
+)
+AGE = Gauge("livestall_outbox_age_seconds", "Age of the oldest event that a listener has not seen yet", ["listener"])
+PARKED_NOW = Gauge("livestall_outbox_parked_events", "Events kept for later", ["listener"])
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +65,8 @@ class Delivered(msgspec.Struct, frozen=True):
     event_id: UUID
     at: datetime
     event: Event
+    trace: str | None = None
+    """The traceparent of what emitted it, if that was traced."""
 
 
 Handler = Callable[[Tx, Sequence[Delivered]], Awaitable[None]]
@@ -70,13 +87,14 @@ async def emit(tx: Tx, events: Sequence[Event]) -> None:
     """Store `events` with the transaction `tx`, in this order."""
     if not events:
         return
-    await tx.execute(
+    await tx.later(
         """insert into outbox (event_id, topic, subject, payload)
            select * from unnest($1::uuid[], $2::text[], $3::uuid[], $4::jsonb[])""",
         [ids.new() for _ in events],
         [event.topic for event in events],
         [event.subject for event in events],
-        list(events),
+        _traced(events) if trace.on() else list(events),
+        extend=True,
     )
 
 
@@ -120,8 +138,33 @@ async def waiting(read: Read, listeners: Sequence[str]) -> set[str]:
 
 
 def _delivered(row: Any) -> Delivered:
-    event = msgspec.convert(row["payload"], _topics[row["topic"]])
-    return Delivered((int(row["xid"]), row["id"]), row["event_id"], row["at"], event)
+    payload = row["payload"]
+    event = msgspec.convert(payload, _topics[row["topic"]])
+    return Delivered((int(row["xid"]), row["id"]), row["event_id"], row["at"], event, payload.get(TRACE))
+
+
+def _traced(events: Sequence[Event]) -> list[Any]:
+    """The events with the trace in which they were emitted, if there is one, as one more field."""
+    parent = trace.here()
+    return list(events) if parent is None else [{**msgspec.to_builtins(one), TRACE: parent} for one in events]
+
+
+async def measure(read: Read) -> None:
+    """Bring the numbers of every listener's backlog up to date."""
+    rows = await read.fetch(
+        """select c.listener, late.events, late.age, parked.events as parked
+             from outbox_cursor c
+             cross join lateral (
+                 select count(*) as events, coalesce(extract(epoch from now() - min(at)), 0)::float as age
+                   from (select at from outbox where (xid, id) > (c.xid, c.id) order by xid, id limit $1) o) late
+             cross join lateral (
+                 select count(*) as events from outbox_parked p where p.listener = c.listener) parked""",
+        LAG_MAX,
+    )
+    for row in rows:
+        WAITING.labels(row["listener"]).set(row["events"])
+        AGE.labels(row["listener"]).set(row["age"])
+        PARKED_NOW.labels(row["listener"]).set(row["parked"])
 
 
 async def head(read: Read) -> int:
@@ -166,6 +209,7 @@ class Relay:
                     tx, listener.name, [one for one in batch if one.event.subject in held_back], "waits its turn"
                 )
                 await _handle(tx, listener, ready)
+                BATCH_EVENTS.labels(listener.name).observe(len(batch))
                 return len(batch)
         except Unavailable:
             raise
@@ -240,6 +284,14 @@ class Relay:
 
 
 async def _handle(tx: Tx, listener: Listener, batch: Sequence[Delivered]) -> None:
+    if trace.on():
+        with trace.batch(f"listener {listener.name}", (one.trace for one in batch), {"events": len(batch)}):
+            await _hand_over(tx, listener, batch)
+    else:
+        await _hand_over(tx, listener, batch)
+
+
+async def _hand_over(tx: Tx, listener: Listener, batch: Sequence[Delivered]) -> None:
     for kind, run in groupby(batch, key=lambda one: type(one.event)):
         await listener.handlers[kind](tx, list(run))
 
@@ -250,6 +302,7 @@ async def _parked_subjects(tx: Tx, listener: str) -> set[UUID]:
 
 
 async def _park(tx: Tx, listener: str, batch: Sequence[Delivered], error: str) -> None:
+    PARKED.labels(listener).inc(len(batch))
     await tx.executemany(
         """insert into outbox_parked (listener, event_id, subject, error, next_try_at)
            values ($1, $2, $3, $4, now() + make_interval(secs => 5)) on conflict do nothing""",

@@ -10,9 +10,10 @@ from typing import TypeVar
 import structlog
 
 from livestall.base import clock, config
-from livestall.base.db import Database
+from livestall.base.db import Database, Read
 from livestall.base.errors import Unavailable
 from livestall.base.jobs import Sweep
+from livestall.base.metrics import Gauge
 from livestall.payments import actions, store
 from livestall.payments.backends import ProviderRefused
 from livestall.payments.model import Session, Settings, look_seconds
@@ -20,7 +21,18 @@ from livestall.payments.model import Session, Settings, look_seconds
 log = structlog.get_logger()
 T = TypeVar("T")
 AT_ONCE_MAX = 10
+NOTICES = Gauge("livestall_payments_waiting_notices", "Notices of providers that are not used yet")
+NOTICE_AGE = Gauge("livestall_payments_notice_age_seconds", "Age of the oldest notice that is not used yet")
 BATCH = 50
+
+
+async def measure(read: Read) -> None:
+    """Bring the numbers of what waits here up to date."""
+    notices, oldest = await read.fetchrow(
+        "select count(*), min(received_at) from payment_notice where outcome is null"
+    ) or (0, None)
+    NOTICES.set(notices)
+    NOTICE_AGE.set(0 if oldest is None else (clock.now() - oldest).total_seconds())
 
 
 async def _side_by_side(items: Sequence[T], run: Callable[[T], Awaitable[None]]) -> None:
