@@ -62,6 +62,7 @@ async def test_a_slow_transaction_is_not_jumped_over(db: Database) -> None:
     relay = Relay(db, [Listener("test", {Poked: seen.handle})])
     async with db.write() as slow:
         await emit(slow, [Poked(subject=ids.new(), n=1)])
+        await slow.flush()
         async with db.write() as quick:
             await emit(quick, [Poked(subject=ids.new(), n=2)])
         await relay.drain()

@@ -19,10 +19,10 @@ from livestall.orders.model import (
     OrdersPlaced,
     OrderState,
     Paid,
-    Placed,
     Settings,
     draft,
 )
+from livestall.orders.model.mold import Placed
 from livestall.orders.settlement import settle
 from livestall.orders.store import per_minute
 

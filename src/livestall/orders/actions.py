@@ -3,6 +3,7 @@ its order rows after the pools are locked; nobody else can hold those yet."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -22,11 +23,11 @@ from livestall.orders.model import (
     OrderCancelled,
     OrdersPlaced,
     OrderState,
-    Placed,
     Record,
     SavedAddress,
     Settings,
 )
+from livestall.orders.model.mold import Made, Mold, Placed
 from livestall.orders.model.refusals import AddressNeeded, OrderExpired, TooManyAddresses, WrongState
 
 
@@ -38,48 +39,73 @@ class Names:
     ) -> None:
         self.sellers, self.creators, self.market = sellers, creators, market
 
+    def of(self, seller_id: UUID, creator_id: UUID | None) -> tuple[str, str, str]:
+        """The names of a seller, a creator ("" if none) and the market."""
+        seller = self.sellers.get(seller_id)
+        creator = self.creators.get(creator_id) if creator_id else None
+        return seller.name if seller else "", creator.name if creator else "", self.market
+
     def view(
         self, record: Record, payment: payments.OrderPayment | None = None, history: Sequence[model.OrderMoment] = ()
     ) -> Order:
-        seller = self.sellers.get(record.seller_id)
-        creator = self.creators.get(record.creator_id) if record.creator_id else None
-        return model.view(
-            record, seller.name if seller else "", creator.name if creator else "", self.market, payment, history
-        )
+        return model.view(record, *self.of(record.seller_id, record.creator_id), payment, history)
+
+
+class Desk:
+    """What a counter keeps from batch to batch: order numbers drawn in advance."""
+
+    def __init__(self) -> None:
+        self._numbers: list[str] = []
+
+    async def fill(self, read: Read, count: int) -> None:
+        """See to it that `count` numbers are there."""
+        while len(self._numbers) < count:
+            self._numbers += await store.draw_numbers(read)
+
+    async def numbers(self, tx: Tx, count: int) -> list[str]:
+        await self.fill(tx, count)
+        self._numbers, taken = self._numbers[count:], self._numbers[:count]
+        return taken
 
 
 class Ready:
-    """A batch of drafts, priced before any lock: for each the order it would become, or the refusal."""
+    """A batch of drafts, priced before any lock: for each the mold of the order it would become, or the refusal."""
 
-    def __init__(self, drafts: Sequence[Draft], prices: pricing.Prices, names: Names) -> None:
-        self.drafts: dict[UUID, Draft] = {}
-        for one in drafts:
-            self.drafts.setdefault(one.order_id, one)  # of a double click, the first
-        self.prices, self.names = prices, names
-        self.records: dict[UUID, Record] = {}
-        self.views: dict[UUID, Order] = {}
-        self.requests: dict[UUID, list[stock.HoldRequest]] = {}
-        self.refusals: dict[UUID, Refusal] = {}
+    def __init__(self, drafts: Sequence[Draft], prices: pricing.Prices, names: Names, desk: Desk) -> None:
+        self.drafts, self.prices, self.names, self.desk = drafts, prices, names, desk
+        self.locked = asyncio.Event()
+        self.firsts: dict[UUID, int] = {}
+        """Of each id, the place of its first draft: of a double click, the first counts."""
+        for place, one in enumerate(drafts):
+            self.firsts.setdefault(one.order_id, place)
+        self.at = clock.now()
+        self.molds: dict[bytes, Mold | Refusal] = {}
         self.price()
 
     def price(self) -> None:
-        """Say of each draft what it would become at the prices of now."""
-        self.records, self.refusals = {}, {}
-        for one in self.drafts.values():
-            try:
-                record = self.records[one.order_id] = pricing.record(one, self.prices)
-            except Refusal as refusal:
-                self.refusals[one.order_id] = refusal
-            else:
-                self.views[one.order_id] = self.names.view(record)
-                self.requests[one.order_id] = pricing.hold_requests([record], self.prices)
+        """Say of each wish what it would become at the prices of now."""
+        self.at = clock.now()
+        self.molds = {}
+        for one in self.drafts:
+            if one.wish not in self.molds:
+                self.molds[one.wish] = self._mold(one)
+
+    def _mold(self, draft: Draft) -> Mold | Refusal:
+        try:
+            mold = pricing.mold(draft, self.prices)
+        except Refusal as refusal:
+            return refusal
+        mold.seller, mold.creator, mold.market = self.names.of(mold.seller_id, mold.creator_id)
+        return mold
 
 
-async def prepare(read: Read, drafts: Sequence[Draft]) -> Ready:
+async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Ready:
     """All of `place` that needs no lock, for a batch whose turn has not come: reads and arithmetic."""
     prices = await pricing.look(read, drafts)
     creator_ids = {one.creator_id for one in prices.shows.values()}
-    return Ready(drafts, prices, await _names(read, prices.sellers, creator_ids))
+    names = await _names(read, prices.sellers, creator_ids)
+    await desk.fill(read, len(drafts))
+    return Ready(drafts, prices, names, desk)
 
 
 async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> list[Placed | Refusal]:
@@ -90,63 +116,80 @@ async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> 
     commits, then answers. `ready`: the same drafts, prepared.
     """
     if ready is None:
-        ready = await prepare(tx, drafts)
+        ready = await prepare(tx, drafts, Desk())
     pools = await pricing.lock(tx, ready.prices)
+    ready.locked.set()
     if await pricing.look_again(tx, ready.prices):
         ready.names.sellers = ready.prices.sellers
         ready.price()
-    known = await store.fingerprints(tx, ready.drafts)
-    answers: dict[UUID, Placed | Refusal] = {**ready.refusals}
-    won = await _hold(tx, ready, known, pools, answers)
-    await _write(tx, won)
-    answers |= {one.id: Placed(ready.views[one.id], new=True) for one in won}
+    known = await store.fingerprints(tx, ready.firsts)
+    answers: dict[int, Placed | Refusal] = {}
+    fresh: list[tuple[int, Draft, Mold]] = []
+    for place, one in enumerate(drafts) if len(ready.firsts) == len(drafts) else _firsts(ready):
+        mold = ready.molds[one.wish]
+        if known and one.order_id in known:
+            continue
+        if isinstance(mold, Refusal):
+            answers[place] = mold
+        else:
+            fresh.append((place, one, mold))
+    await _sell(tx, ready, fresh, pools, answers)
     if known:
-        answers |= await _found(tx, ready, known)
-    answered: set[UUID] = set()
-    result: list[Placed | Refusal] = []
-    for one in drafts:
-        answer = answers[one.order_id]
-        if one.order_id in answered:  # a double click gets the first click's answer
-            if one.fingerprint != ready.drafts[one.order_id].fingerprint:
-                answer = SameIdOtherContents()
-            elif isinstance(answer, Placed):
-                answer = Placed(answer.order, new=False)
-        answered.add(one.order_id)
-        result.append(answer)
-    return result
+        found = await _found(tx, ready, known)
+        answers |= {ready.firsts[order_id]: answer for order_id, answer in found.items()}
+    if len(answers) == len(drafts):
+        return [answers[place] for place in range(len(drafts))]
+    return [answers.get(place) or _again(ready, answers, one) for place, one in enumerate(drafts)]
 
 
-async def _hold(
-    tx: Tx, ready: Ready, known: Mapping[UUID, bytes], pools: Mapping[UUID, stock.Pool],
-    answers: dict[UUID, Placed | Refusal],
-) -> list[Record]:  # fmt: skip
-    """The new orders that got all of their units, in the order of arrival; the others' refusals go to `answers`."""
-    fresh = [order_id for order_id in ready.drafts if order_id in ready.records and order_id not in known]
-    requests = [request for order_id in fresh for request in ready.requests[order_id]]
-    held = await stock.hold(tx, requests, locked=pools) if requests else []
-    for request, answer in zip(requests, held, strict=True):
-        if isinstance(answer, Refusal):
-            answers[request.order_id] = answer
-    return [ready.records[order_id] for order_id in fresh if order_id not in answers]
+def _firsts(ready: Ready) -> list[tuple[int, Draft]]:
+    return [(place, ready.drafts[place]) for place in ready.firsts.values()]
+
+
+def _again(ready: Ready, answers: Mapping[int, Placed | Refusal], draft: Draft) -> Placed | Refusal:
+    """A double click gets the first click's answer."""
+    first = ready.firsts[draft.order_id]
+    if draft.fingerprint != ready.drafts[first].fingerprint:
+        return SameIdOtherContents()
+    answer = answers[first]
+    return answer.again() if isinstance(answer, Placed) else answer
+
+
+async def _sell(
+    tx: Tx, ready: Ready, fresh: Sequence[tuple[int, Draft, Mold]], pools: Mapping[UUID, stock.Pool],
+    answers: dict[int, Placed | Refusal],
+) -> None:  # fmt: skip
+    """Hold units for the new orders, in the order of arrival, and write those that got all of theirs."""
+    requests = [request for _, one, mold in fresh for request in pricing.fresh_requests(one, mold)]
+    held = iter(await stock.hold(tx, requests, locked=pools) if requests else ())
+    won: list[tuple[int, Draft, Mold]] = []
+    for entry in fresh:
+        answer = next(held)
+        for _ in entry[2].lines[1:]:
+            answer = next(held)  # all lines of an order have the same answer
+        if answer is True:
+            won.append(entry)
+        elif isinstance(answer, Refusal):
+            answers[entry[0]] = answer
+    if not won:
+        return
+    numbers, day = await ready.desk.numbers(tx, len(won)), f"{ready.at:%y%m%d}-"
+    made = [Made(one, mold, day + number, ready.at) for (_, one, mold), number in zip(won, numbers, strict=True)]
+    await store.add(tx, made)
+    placed: dict[UUID, list[UUID]] = {}
+    for (place, one, mold), order in zip(won, made, strict=True):
+        answers[place] = Placed(order, new=True)
+        placed.setdefault(mold.seller_id, []).append(one.order_id)
+    events = [OrdersPlaced(subject=seller, order_ids=these, at=ready.at) for seller, these in placed.items()]
+    await outbox.emit(tx, events)
 
 
 async def _found(tx: Tx, ready: Ready, known: Mapping[UUID, bytes]) -> dict[UUID, Placed | Refusal]:
     """Answers for ids that came before."""
-    same = [order_id for order_id in known if known[order_id] == ready.drafts[order_id].fingerprint]
+    same = [order_id for order_id in known if known[order_id] == ready.drafts[ready.firsts[order_id]].fingerprint]
     answers: dict[UUID, Placed | Refusal] = {order_id: SameIdOtherContents() for order_id in known}
     found = await views(tx, list((await store.orders(tx, same)).values()))
     return answers | {order.id: Placed(order, new=False) for order in found}
-
-
-async def _write(tx: Tx, won: Sequence[Record]) -> None:
-    if not won:
-        return
-    await store.add(tx, won)
-    placed: dict[UUID, list[UUID]] = {}
-    for one in won:
-        placed.setdefault(one.seller_id, []).append(one.id)
-    at = clock.now()
-    await outbox.emit(tx, [OrdersPlaced(subject=seller, order_ids=these, at=at) for seller, these in placed.items()])
 
 
 async def _names(read: Read, sellers: Mapping[UUID, accounts.Seller], creator_ids: Collection[UUID]) -> Names:

@@ -1,7 +1,8 @@
 """The counter: where claims wait for the commit before theirs and are then decided together.
 
-A lane is one connection that decides one batch at a time. Claims that arrive meanwhile are the next batch, in the order
-of arrival, which is read and priced while the one before it is decided; a lone buyer is a batch of one and never waits.
+A lane decides one batch after the other. Claims that arrive meanwhile are the next batch, in the order of arrival,
+which is read and priced while the one before it is decided; a lone buyer is a batch of one and never waits. In a rush
+the next batch already stands behind the locks of the one before it, on a second connection.
 A pool always maps to the same lane of a process, but nothing depends on that: rows are locked, so any number of lanes
 and processes may sell from one pool.
 """
@@ -21,11 +22,12 @@ import structlog
 from prometheus_client import Counter as Total
 from prometheus_client import Gauge, Histogram
 
-from livestall.base import config
-from livestall.base.db import AGAIN, LOST, Database, Tx
+from livestall.base import config, trace
+from livestall.base.db import AGAIN, LOST, Database, Tx, begun
 from livestall.base.errors import Refusal, Unavailable
 from livestall.orders import actions
-from livestall.orders.model import Draft, Placed, Settings
+from livestall.orders.model import Draft, Settings
+from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import LineFull
 
 log = structlog.get_logger()
@@ -33,6 +35,8 @@ RETRIES = 5
 PAUSE_SECONDS = (0.02, 0.05, 0.1, 0.25, 0.5)
 LOCK_SECONDS = 10
 WAIT_SECONDS_MAX = 60
+CLOSE_SECONDS = 3
+TELL_SLICE = 64
 
 WAITING = Gauge("livestall_orders_waiting_claims", "Claims in line at this process's counter")
 BATCH_CLAIMS = Histogram(
@@ -54,18 +58,19 @@ Told = Callable[[Placed | Exception], None]
 
 NOT_COMMITTED = (*AGAIN, asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError)
 """Errors after which the batch is simply decided again. A unique violation is another process that placed the same id a
-moment earlier (its order is found now), or an order number drawn twice."""
+moment earlier: its order is found now."""
 
 
 class Entry:
     """A claim in line. `answer` (await it) is the order, or raises the refusal that stands against the claim."""
 
-    __slots__ = ("_lane", "_number", "answer", "at", "draft", "told")
+    __slots__ = ("_lane", "_number", "answer", "at", "draft", "told", "trace")
 
     def __init__(self, lane: _Lane, number: int, draft: Draft, told: Told, answer: asyncio.Future[Placed]) -> None:
         self._lane, self._number = lane, number
         self.draft, self.told, self.answer = draft, told, answer
         self.at = time.monotonic()
+        self.trace = trace.here() if trace.on() else None
 
     @property
     def ahead(self) -> int:
@@ -120,15 +125,29 @@ class Counter:
             await lane.close()
 
 
+class _Turn:
+    """One batch under way, on one of its lane's connections. `locked`: its pools are its own, so the next batch may
+    stand behind it; `over`: it is decided, and only its buyers have to be told."""
+
+    __slots__ = ("batch", "leg", "locked", "over", "ready")
+
+    def __init__(self, batch: Sequence[Entry], ready: actions.Ready | None, leg: int) -> None:
+        self.batch, self.ready, self.leg = batch, ready, leg
+        self.locked = asyncio.Event() if ready is None else ready.locked
+        self.over = asyncio.Event()
+
+
 class _Lane:
-    """`entered`, `begun` and `done` count the claims that came, whose batch is being decided, that are answered."""
+    """`entered`, `begun` and `done` count the claims that came, whose batch is being decided, that are decided."""
 
     def __init__(self, db: Database, batch_max: int, verb: Verb) -> None:
         self._db, self._batch_max, self._verb = db, batch_max, verb
         self._waiting: deque[Entry] = deque()
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._connection: Any = None
+        self._turns: set[asyncio.Task[None]] = set()
+        self._legs: list[Any] = [None, None]
+        self._desk = actions.Desk()
         self._closed = False
         self.per_second = float(batch_max)
         self.entered = self.begun = self.done = 0
@@ -149,106 +168,124 @@ class _Lane:
         return entry
 
     async def close(self) -> None:
+        """Let the batches under way come to their end, for a moment; who still waits then is told to come again."""
         self._closed = True
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        if self._turns:
+            await asyncio.wait(set(self._turns), timeout=CLOSE_SECONDS)
+        for task in list(self._turns):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         for entry in self._waiting:
             entry.told(Unavailable())
         self._waiting.clear()
         self.done = self.begun = self.entered
-        await self._hang_up()
+        for leg in range(len(self._legs)):
+            self._hang_up(leg)
 
     async def _run(self) -> None:
-        deciding: asyncio.Task[None] | None = None
-        try:
-            while True:
-                if not self._waiting:
-                    self._arrived.clear()
-                    await self._arrived.wait()
-                await asyncio.sleep(0)  # everything that is ready in this turn of the loop belongs to the batch
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
-                with _answered(batch):
-                    ready = await self._prepare([entry.draft for entry in batch])
-                    if deciding is not None:
-                        await deciding
-                deciding = asyncio.create_task(self._turn(batch, ready), name="orders.batch")
-        finally:
-            if deciding is not None:
-                deciding.cancel()
-                with suppress(asyncio.CancelledError):
-                    await deciding
+        """Start a turn for each batch in the order of arrival. A full batch sets out while the one before it is decided
+        and waits for its locks in the database, so that no time is lost between the two."""
+        before: _Turn | None = None
+        last: _Turn | None = None
+        while True:
+            if not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+            await asyncio.sleep(0)  # everything that is ready in this turn of the loop belongs to the batch
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
+            with _answered(batch):
+                ready = await self._prepare([entry.draft for entry in batch])
+                if before is not None:
+                    await before.over.wait()
+                if last is not None:
+                    full = len(batch) == self._batch_max and ready is not None
+                    await (last.locked if full else last.over).wait()
+            turn = _Turn(batch, ready, 0 if last is None else 1 - last.leg)
+            task = asyncio.create_task(self._turn(turn), name="orders.batch")
+            self._turns.add(task)
+            task.add_done_callback(self._turns.discard)
+            before, last = last, turn
 
     async def _prepare(self, drafts: Sequence[Draft]) -> actions.Ready | None:
         """What can be done for the batch before its turn; None if that fails, then its turn shows what is wrong."""
         try:
             async with self._db.read() as read:
-                return await actions.prepare(read, drafts)
+                return await actions.prepare(read, drafts, self._desk)
         except Exception as error:
             log.info("a batch could not be prepared", error=repr(error))
             return None
 
-    async def _turn(self, batch: Sequence[Entry], ready: actions.Ready | None) -> None:
+    async def _turn(self, turn: _Turn) -> None:
+        batch = turn.batch
         self.begun += len(batch)
         start = time.monotonic()
-        with _answered(batch):
-            await self._decide(batch, ready)
-        self.done += len(batch)
+        try:
+            with _answered(batch):
+                answers = await self._decide(batch, turn.ready, turn.leg)
+        finally:
+            self.done += len(batch)
+            turn.locked.set()
+            turn.over.set()
         now = time.monotonic()
         self.per_second = max(len(batch) / max(now - start, 0.0001), 1)
         BATCH_CLAIMS.observe(len(batch))
         BATCH_SECONDS.observe(now - start)
         WAIT_SECONDS.observe(now - batch[0].at)
         WAITING.set(len(self._waiting))
+        with _answered(batch):
+            for place in range(0, len(batch), TELL_SLICE):
+                for entry, answer in zip(batch[place : place + TELL_SLICE], answers[place:], strict=False):
+                    entry.told(answer)
+                await asyncio.sleep(0)  # the batch that follows wants the loop as well
 
-    async def _decide(self, batch: Sequence[Entry], ready: actions.Ready | None = None) -> None:
-        """Answer every claim of the batch exactly once, whatever happens."""
+    async def _decide(self, batch: Sequence[Entry], ready: actions.Ready | None, leg: int) -> list[Placed | Exception]:
+        """An answer for every claim of the batch, whatever happens."""
         try:
-            answers = await self._place([entry.draft for entry in batch], ready)
+            return [*await self._place([entry.draft for entry in batch], ready, leg)]
         except Unavailable as away:
-            for entry in batch:
-                entry.told(away)
+            return [away] * len(batch)
         except Exception as error:
             if len(batch) == 1:
                 log.error("a claim cannot be decided", order_id=str(batch[0].draft.order_id), exc_info=error)
-                batch[0].told(error)
-                return
+                return [error]
             log.warning("a batch failed and is decided one by one", claims=len(batch), error=repr(error))
-            for one in batch:
-                await self._decide([one])
-        else:
-            for entry, answer in zip(batch, answers, strict=True):
-                entry.told(answer)
+            return [answer for one in batch for answer in await self._decide([one], None, leg)]
 
-    async def _place(self, drafts: Sequence[Draft], ready: actions.Ready | None) -> list[Placed | Refusal]:
+    async def _place(self, drafts: Sequence[Draft], ready: actions.Ready | None, leg: int) -> list[Placed | Refusal]:
         """Decide and commit, again after a lost connection: the clients' ids make a repeat harmless."""
         deadline = time.monotonic() + config.of(Settings).answer_seconds_max
         tries = 0
         while True:
             try:
-                return await self._try(drafts, ready)
+                return await self._try(drafts, ready, leg)
             except NOT_COMMITTED:
-                tries, ready = tries + 1, None  # an order number drawn twice is drawn anew
+                tries, ready = tries + 1, None
                 if tries >= RETRIES:
                     raise
             except (*LOST, TimeoutError) as error:
-                await self._hang_up()
+                self._hang_up(leg)
                 if time.monotonic() > deadline:
                     raise Unavailable from error
                 await asyncio.sleep(PAUSE_SECONDS[min(tries, len(PAUSE_SECONDS) - 1)])
                 tries += 1
 
-    async def _try(self, drafts: Sequence[Draft], ready: actions.Ready | None) -> list[Placed | Refusal]:
-        connection = self._connection
+    async def _try(
+        self, drafts: Sequence[Draft], ready: actions.Ready | None, leg: int
+    ) -> list[Placed | Refusal]:  # fmt: skip
+        connection = self._legs[leg]
         if connection is None or connection.is_closed():
-            connection = self._connection = await self._db.connect()
+            connection = self._legs[leg] = await self._db.connect()
             await connection.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
-        async with connection.transaction():
-            return await self._verb(Tx(connection), drafts, ready)
+        async with begun(connection) as tx:
+            return await self._verb(tx, drafts, ready)
 
-    async def _hang_up(self) -> None:
-        connection, self._connection = self._connection, None
+    def _hang_up(self, leg: int) -> None:
+        connection, self._legs[leg] = self._legs[leg], None
         if connection is not None and not connection.is_closed():
             connection.terminate()
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from datetime import timedelta
 from uuid import UUID
 
 from livestall import accounts, catalog, deals, rooms, stock
-from livestall.base import clock
 from livestall.base.db import Read, Tx
 from livestall.base.errors import Refusal
 from livestall.base.money import Money
 from livestall.orders import model
-from livestall.orders.model import Draft, Line, NewOrderLine, OrderState, Record
+from livestall.orders.model import Draft, Line, NewOrderLine, Record
+from livestall.orders.model.mold import Mold
 from livestall.orders.model.refusals import SellerSuspended, SeveralSellers, UnknownShow
 
 
@@ -32,20 +31,9 @@ class Prices:
         self.offers: Mapping[UUID, catalog.Offer] = {}
         self.sellers: Mapping[UUID, accounts.Seller] = {}
         self.admissions: dict[tuple[UUID, UUID], deals.Admission | Refusal] = {}
-        self._known: dict[tuple[UUID | None, NewOrderLine], tuple[Line, str, UUID]] = {}
-
-    def forget(self) -> None:
-        self._known = {}
 
     def line(self, draft: Draft, wanted: NewOrderLine) -> tuple[Line, str, UUID]:
         """The line as it would be sold, its currency and its seller. Raises the refusal that stands against it."""
-        key = draft.show_id, wanted
-        known = self._known.get(key)  # in a batch for one hot article most lines are the same
-        if known is None:
-            known = self._known[key] = self._price(draft, wanted)
-        return known
-
-    def _price(self, draft: Draft, wanted: NewOrderLine) -> tuple[Line, str, UUID]:
         offer = self.offers.get(wanted.variant_id)
         if offer is None:
             raise stock.NotStocked
@@ -113,10 +101,7 @@ async def look_again(read: Read, prices: Prices) -> bool:
     prices.sellers = await accounts.sellers(read, {one.seller_id for one in prices.offers.values()})
     admitted = await deals.admit(read, [deals.Claim(*claim) for claim in prices.claims])
     prices.admissions = dict(zip(prices.claims, admitted, strict=True))
-    changed = before != (prices.offers, prices.sellers, prices.admissions)
-    if changed:
-        prices.forget()
-    return changed
+    return before != (prices.offers, prices.sellers, prices.admissions)
 
 
 async def lock(tx: Tx, prices: Prices) -> dict[UUID, stock.Pool]:
@@ -124,25 +109,28 @@ async def lock(tx: Tx, prices: Prices) -> dict[UUID, stock.Pool]:
     return await stock.lock(tx, prices.pool_ids, {one.id for one in prices.listings.values() if one.per_buyer})
 
 
-def record(draft: Draft, prices: Prices) -> Record:
+def mold(draft: Draft, prices: Prices) -> Mold:
+    """What this draft, and every other with the same wish, would become. Raises the refusal that stands against it."""
     priced = [prices.line(draft, wanted) for wanted in draft.lines]
-    lines = [line for line, _, _ in priced]
     _, currency, seller_id = priced[0]
     if any((other, owner) != (currency, seller_id) for _, other, owner in priced):
         raise SeveralSellers
     show = None if draft.show_id is None else prices.shows.get(draft.show_id)
     if draft.show_id is not None and show is None:
         raise UnknownShow
-    total, now = model.total_of(lines), clock.now()
-    creator_id = None if show is None else show.creator_id
-    expires_at = now + timedelta(seconds=model.hold_seconds(draft.lines))
-    return Record(
-        id=draft.order_id, number=model.number(now), seller_id=seller_id, buyer_id=draft.buyer_id,
-        show_id=draft.show_id, creator_id=creator_id, state=OrderState.placed, currency=currency, total=total,
-        creator_amount=model.creator_share(total, creator_id), refunded=0, fingerprint=draft.fingerprint,
-        address=draft.address, attempt=1, placed_at=now, expires_at=expires_at, release_at=expires_at,
-        pay_started_at=None, paid_at=None, cancelled_at=None, cancel_reason=None, lines=lines,
+    lines = [line for line, _, _ in priced]
+    return Mold(
+        lines=lines, currency=currency, seller_id=seller_id, show_id=draft.show_id,
+        creator_id=None if show is None else show.creator_id, seconds=model.hold_seconds(draft.lines),
+        limits=[prices.limit(line) for line in lines],
     )  # fmt: skip
+
+
+def fresh_requests(draft: Draft, mold: Mold) -> list[stock.HoldRequest]:
+    return [
+        stock.HoldRequest(draft.order_id, number, line.pool_id, draft.buyer_id, line.quantity, counts_for, limit)
+        for number, (line, (counts_for, limit)) in enumerate(zip(mold.lines, mold.limits, strict=True), 1)
+    ]
 
 
 def hold_requests(records: Sequence[Record], prices: Prices) -> list[stock.HoldRequest]:
@@ -157,23 +145,21 @@ def hold_requests(records: Sequence[Record], prices: Prices) -> list[stock.HoldR
 
 async def reprice(tx: Tx, records: Sequence[Record]) -> tuple[Prices, list[Record]]:
     """Lock the pools of late orders; which of them could be placed again just as they were?"""
-    drafts = {
-        one.id: Draft(
-            one.id, one.buyer_id,
-            [model.NewOrderLine(line.variant_id, line.quantity, line.listing_id, line.deal_id) for line in one.lines],
-            one.show_id, one.address, one.fingerprint,
-        )
-        for one in records
-    }  # fmt: skip
+    drafts = {one.id: _wanted_again(one) for one in records}
     prices = await look(tx, list(drafts.values()))
     await lock(tx, prices)
     await look_again(tx, prices)
     same: list[Record] = []
     for one in records:
         try:
-            now = record(drafts[one.id], prices)
+            now = mold(drafts[one.id], prices)
         except Refusal:
             continue
         if [line.unit_price for line in now.lines] == [line.unit_price for line in one.lines]:
             same.append(one)
     return prices, same
+
+
+def _wanted_again(record: Record) -> Draft:
+    lines = [model.NewOrderLine(line.variant_id, line.quantity, line.listing_id, line.deal_id) for line in record.lines]
+    return model.draft(record.buyer_id, model.NewOrder(record.id, lines, record.show_id, record.address))

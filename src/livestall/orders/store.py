@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from livestall.orders.model import (
     Record,
     SavedAddress,
 )
+from livestall.orders.model.mold import Made, Mold
+from livestall.orders.model.numbers import numbers
 
 LOCK = "for no key update"
 """How orders are locked before anything is decided about them; the race tests' twins switch it off."""
@@ -53,31 +56,74 @@ async def _with_lines(read: Read, rows: Sequence[Row]) -> list[Record]:
     return [_record(row, lines[row["id"]]) for row in rows]
 
 
-_NEW_ORDER = ("id", "number", "seller_id", "buyer_id", "show_id", "creator_id", "currency", "total", "creator_amount",
-              "fingerprint", "address", "placed_at", "expires_at", "release_at")  # fmt: skip
-_NEW_LINE = ("order_id", "line_no", "seller_id", "variant_id", "product_id", "listing_id", "deal_id", "quantity",
-             "unit_price", "title", "variant_title", "picture_url")  # fmt: skip
+async def add(tx: Tx, made: Sequence[Made]) -> None:
+    """Insert orders with their lines. What is alike in the orders of a mold is sent once for all of them."""
+    alike: dict[Mold, list[Made]] = {}
+    for one in made:
+        alike.setdefault(one.mold, []).append(one)
+    in_order = [one for group in alike.values() for one in group] if len(alike) > 1 else made
+    ends = list(accumulate(map(len, alike.values())))
+    starts = [1, *(end + 1 for end in ends[:-1])]
+    order_ids = [one.draft.order_id for one in in_order]
+    await _add_orders(tx, in_order, order_ids, list(alike), starts, ends)
+    await _add_lines(tx, order_ids, list(alike), starts, ends)
 
 
-async def add(tx: Tx, records: Sequence[Record]) -> None:
-    """Insert orders with their lines."""
-    await tx.copy(
-        "orders", _NEW_ORDER,
-        [
-            (one.id, one.number, one.seller_id, one.buyer_id, one.show_id, one.creator_id, one.currency, one.total,
-             one.creator_amount, one.fingerprint, one.address, one.placed_at, one.expires_at, one.expires_at)
-            for one in records
-        ],
+async def _add_orders(
+    tx: Tx, made: Sequence[Made], order_ids: Sequence[UUID], molds: Sequence[Mold], starts: Sequence[int],
+    ends: Sequence[int],
+) -> None:  # fmt: skip
+    await tx.later(
+        """insert into orders (id, number, buyer_id, fingerprint, address, placed_at, expires_at, release_at, seller_id,
+                               show_id, creator_id, currency, total, creator_amount)
+           select o.id, o.number, o.buyer_id, o.fingerprint, o.address, $6, m.expires_at, m.expires_at, m.seller_id,
+                  m.show_id, m.creator_id, m.currency, m.total, m.creator_amount
+             from unnest($7::timestamptz[], $8::uuid[], $9::uuid[], $10::uuid[], $11::text[], $12::bigint[],
+                         $13::bigint[], $14::int[], $15::int[])
+                  as m(expires_at, seller_id, show_id, creator_id, currency, total, creator_amount, first, last),
+                  unnest(($1::uuid[])[m.first:m.last], ($2::text[])[m.first:m.last], ($3::uuid[])[m.first:m.last],
+                         ($4::bytea[])[m.first:m.last], ($5::jsonb[])[m.first:m.last])
+                  as o(id, number, buyer_id, fingerprint, address)""",
+        order_ids, [one.number for one in made], [one.draft.buyer_id for one in made],
+        [one.draft.fingerprint for one in made], [one.draft.address for one in made], made[0].at,
+        [made[0].at + timedelta(seconds=one.seconds) for one in molds], [one.seller_id for one in molds],
+        [one.show_id for one in molds], [one.creator_id for one in molds], [one.currency for one in molds],
+        [one.total for one in molds], [one.creator_amount for one in molds], starts, ends,
     )  # fmt: skip
-    await tx.copy(
-        "order_line", _NEW_LINE,
-        [
-            (one.id, number, one.seller_id, line.variant_id, line.product_id, line.listing_id, line.deal_id,
-             line.quantity, line.unit_price, line.title, line.variant_title, line.picture_url)
-            for one in records
-            for number, line in enumerate(one.lines, 1)
-        ],
+
+
+async def _add_lines(
+    tx: Tx, order_ids: Sequence[UUID], molds: Sequence[Mold], starts: Sequence[int], ends: Sequence[int]
+) -> None:
+    lines = [
+        (number, one.seller_id, line, start, end)
+        for one, start, end in zip(molds, starts, ends, strict=True)
+        for number, line in enumerate(one.lines, 1)
+    ]
+    await tx.later(
+        """insert into order_line (order_id, line_no, seller_id, variant_id, product_id, listing_id, deal_id, quantity,
+                                   unit_price, title, variant_title, picture_url)
+           select o.id, l.line_no, l.seller_id, l.variant_id, l.product_id, l.listing_id, l.deal_id, l.quantity,
+                  l.unit_price, l.title, l.variant_title, l.picture_url
+             from unnest($2::int[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::int[],
+                         $9::bigint[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[])
+                  as l(line_no, seller_id, variant_id, product_id, listing_id, deal_id, quantity, unit_price, title,
+                       variant_title, picture_url, first, last),
+                  unnest(($1::uuid[])[l.first:l.last]) as o(id)""",
+        order_ids, [number for number, *_ in lines], [seller for _, seller, *_ in lines],
+        [line.variant_id for _, _, line, *_ in lines], [line.product_id for _, _, line, *_ in lines],
+        [line.listing_id for _, _, line, *_ in lines], [line.deal_id for _, _, line, *_ in lines],
+        [line.quantity for _, _, line, *_ in lines], [line.unit_price for _, _, line, *_ in lines],
+        [line.title for _, _, line, *_ in lines], [line.variant_title for _, _, line, *_ in lines],
+        [line.picture_url for _, _, line, *_ in lines], [start for *_, start, _ in lines], [end for *_, end in lines],
     )  # fmt: skip
+
+
+async def draw_numbers(read: Read) -> list[str]:
+    """A fresh block of order numbers, without the day. Drawn for good, even if the transaction is rolled back."""
+    row = await read.fetchrow("select nextval('order_number_block') as block, key from order_number_key")
+    assert row is not None  # the migration made it
+    return list(numbers(row["block"], row["key"]))
 
 
 async def fingerprints(read: Read, order_ids: Collection[UUID]) -> dict[UUID, bytes]:

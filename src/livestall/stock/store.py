@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from uuid import UUID
 
 from livestall.base.db import Read, Row, Tx
@@ -86,33 +87,46 @@ async def close_pools(tx: Tx, pool_ids: Collection[UUID]) -> None:
 async def change(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], deltas: Mapping[UUID, Delta]) -> None:
     """Add `deltas` to locked pools and write one movement each."""
     ids = sorted(deltas)
-    await tx.execute(
-        """with moved as (
-               update stock_pool p set on_hand = p.on_hand + d.on_hand, open = p.open + d.open,
-                                       held = p.held + d.held, sold = p.sold + d.sold
-                 from unnest($2::uuid[], $5::int[], $6::int[], $7::int[], $8::int[])
-                      as d(pool_id, on_hand, open, held, sold)
-                where p.pool_id = d.pool_id)
-           insert into stock_movement (reason, pool_id, variant_id, seller_id, on_hand, open, held, sold)
-           select $1, * from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[], $8::int[])""",
-        reason.value, ids,
-        [pools[one].variant_id for one in ids], [pools[one].seller_id for one in ids],
-        [deltas[one].on_hand for one in ids], [deltas[one].open for one in ids],
-        [deltas[one].held for one in ids], [deltas[one].sold for one in ids],
+    on_hand, open_ = [deltas[one].on_hand for one in ids], [deltas[one].open for one in ids]
+    held, sold = [deltas[one].held for one in ids], [deltas[one].sold for one in ids]
+    await tx.later(
+        """update stock_pool p set on_hand = p.on_hand + d.on_hand, open = p.open + d.open,
+                                   held = p.held + d.held, sold = p.sold + d.sold
+             from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[])
+                  as d(pool_id, on_hand, open, held, sold)
+            where p.pool_id = d.pool_id""",
+        ids, on_hand, open_, held, sold,
+    )  # fmt: skip
+    await tx.later(
+        """insert into stock_movement (reason, pool_id, variant_id, seller_id, on_hand, open, held, sold)
+           select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[],
+                                $8::int[])""",
+        [reason.value] * len(ids), ids, [pools[one].variant_id for one in ids], [pools[one].seller_id for one in ids],
+        on_hand, open_, held, sold,
     )  # fmt: skip
 
 
 async def add_holds(tx: Tx, requests: Sequence[HoldRequest], pools: Mapping[UUID, Pool]) -> None:
-    found = [(one, pools[one.pool_id]) for one in requests]
-    await tx.copy(
-        "stock_hold",
-        ("order_id", "line_no", "attempt", "seller_id", "pool_id", "variant_id", "holder_id", "counts_for",
-         "quantity"),
-        [
-            (one.order_id, one.line_no, one.attempt, pool.seller_id, one.pool_id, pool.variant_id, one.holder_id,
-             one.counts_for, one.quantity)
-            for one, pool in found
-        ],
+    """Holds that want the same of the same pool differ in who wants it only: the rest of a row is sent once for all."""
+    alike: dict[tuple[UUID, int, UUID | None, int, int], list[HoldRequest]] = {}
+    for one in requests:
+        alike.setdefault((one.pool_id, one.quantity, one.counts_for, one.line_no, one.attempt), []).append(one)
+    groups = [pools[key[0]] for key in alike]
+    lasts = list(accumulate(map(len, alike.values())))
+    in_order = [one for group in alike.values() for one in group] if len(alike) > 1 else requests
+    await tx.later(
+        """insert into stock_hold (order_id, line_no, attempt, seller_id, pool_id, variant_id, holder_id, counts_for,
+                                   quantity)
+           select n.order_id, g.line_no, g.attempt, g.seller_id, g.pool_id, g.variant_id, n.holder_id, g.counts_for,
+                  g.quantity
+             from unnest($3::uuid[], $4::int[], $5::uuid[], $6::int[], $7::int[], $8::uuid[], $9::uuid[], $10::int[],
+                         $11::int[])
+                  as g(pool_id, quantity, counts_for, line_no, attempt, seller_id, variant_id, first, last),
+                  unnest(($1::uuid[])[g.first:g.last], ($2::uuid[])[g.first:g.last]) as n(order_id, holder_id)""",
+        [one.order_id for one in in_order], [one.holder_id for one in in_order],
+        [key[0] for key in alike], [key[1] for key in alike], [key[2] for key in alike], [key[3] for key in alike],
+        [key[4] for key in alike], [pool.seller_id for pool in groups], [pool.variant_id for pool in groups],
+        [1, *(last + 1 for last in lasts[:-1])], lasts,
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -100,7 +99,8 @@ class NewOrder(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A wish to buy, with who wishes. `fingerprint` tells the same order again from another under the same id."""
+    """A wish to buy, with who wishes. `fingerprint` tells the same order again from another under the same id; drafts
+    with an equal `wish` want the same lines in the same show."""
 
     order_id: UUID
     buyer_id: UUID
@@ -108,18 +108,27 @@ class Draft(msgspec.Struct, frozen=True):
     show_id: UUID | None
     address: Address | None
     fingerprint: bytes
+    wish: bytes
 
 
 _encode = msgspec.msgpack.Encoder().encode
+_PAIR_WITH_ID = b"\x92\xc4\x10"
+"""How msgpack begins a pair of 16 bytes and something."""
+
+_AFTER_ID = 42
+"""Where in an encoded `NewOrder` the id ends, and what is wanted begins."""
 
 
 def draft(buyer_id: UUID, wanted: NewOrder) -> Draft:
     """The draft of a buyer's wish. Raises Invalid for what no edge should have let through."""
     if not 1 <= len(wanted.lines) <= LINES_MAX or any(not 1 <= line.quantity <= 999 for line in wanted.lines):
         raise Invalid(reason=f"an order has 1 to {LINES_MAX} lines, each of 1 to 999 units")
-    contents = _encode((buyer_id.bytes, wanted))
-    fingerprint = hashlib.blake2b(contents, digest_size=16).digest()
-    return Draft(wanted.id, buyer_id, wanted.lines, wanted.show_id, wanted.address, fingerprint)
+    contents = _encode(wanted)
+    fingerprint = hashlib.blake2b(_PAIR_WITH_ID + buyer_id.bytes + contents, digest_size=16).digest()
+    end = None if wanted.address is None else -len(_encode(wanted.address))
+    return Draft(
+        wanted.id, buyer_id, wanted.lines, wanted.show_id, wanted.address, fingerprint, contents[_AFTER_ID:end]
+    )
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -228,13 +237,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     history: list[OrderMoment]
 
 
-class Placed(msgspec.Struct, frozen=True):
-    """The answer to a draft: the order, and whether this draft made it (False: it came before)."""
-
-    order: Order
-    new: bool
-
-
 class LineTicket(msgspec.Struct, frozen=True):
     """A place in line: `place` of `of` claims that wait, about so many seconds before the answer."""
 
@@ -299,15 +301,6 @@ class OrderCancelled(OrderEvent, frozen=True, kw_only=True):
 
 class OrderRefunded(OrderEvent, frozen=True, kw_only=True):
     topic = "order.refunded"
-
-
-_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def number(at: datetime) -> str:
-    """A short number to say on the phone: the day, then seven letters and digits without I, L, O and U."""
-    value = secrets.randbits(35)
-    return f"{at:%y%m%d}-" + "".join(_DIGITS[value >> shift & 31] for shift in range(30, -1, -5))
 
 
 def total_of(lines: Sequence[Line]) -> int:
