@@ -328,8 +328,6 @@ class Hook(msgspec.Struct, frozen=True, kw_only=True):
     ip: Annotated[str, Meta(max_length=64)] | None = None
     server: Annotated[str, Meta(pattern=f"^({NAME})?$")] = ""
     client: Annotated[str, Meta(max_length=100)] | None = None
-    alias: bool = False
-    """The publisher spells the stream's id in another way than we do."""
     protocol: Ingress = "rtmp"
     reason: Annotated[str, Meta(max_length=200)] = ""
     recording: Recording | None = None

@@ -1,6 +1,7 @@
 """nginx with its RTMP module (libnginx-mod-rtmp): RTMP in, plain HLS out, FLV recordings.
 
-Its hooks are forms. The first digit of our status decides; 302 lets the publisher in under the name in `Location`. A
+Its hooks are forms. The first digit of our status decides. 302 would let a publisher in under another name, but the HLS
+writer of version 1.2.2 keeps the first one, so a stream must be published under its own name, letter by letter. A
 second publisher of a live name is refused by nginx itself. Lists are read from /stat, publishers ended by /control.
 """
 
@@ -43,8 +44,10 @@ class NginxRtmp(Neighbour):
             raise BadName
         name = fields.get("name", "")
         stream_id = stream_of(name)
+        if name != str(stream_id):
+            raise BadName
         return Hook(
-            kind=kind, stream=stream_id, alias=name != str(stream_id), at=clock.now(), server=self.server.id,
+            kind=kind, stream=stream_id, at=clock.now(), server=self.server.id,
             secret=text(fields, "k"), ip=text(fields, "addr", 64), client=text(fields, "clientid", 100),
             reason="the publisher disconnected" if kind == "unpublished" else "",
         )  # fmt: skip
@@ -52,9 +55,7 @@ class NginxRtmp(Neighbour):
     def reply(self, answer: Grant | Conflict | Forbidden | None, hook: Hook | None = None) -> Reply:
         if isinstance(answer, (Conflict, Forbidden)):
             return Reply(403, answer.sentence().encode(), "text/plain")
-        if isinstance(answer, Grant) and hook is not None and hook.alias:
-            # In under the stream's own spelling: the playlist's path is made of it.
-            return Reply(302, b"", "text/plain", {"Location": str(answer.stream_id)})
+        del hook
         return Reply(200, b"", "text/plain")
 
     async def online(self) -> list[Online]:
