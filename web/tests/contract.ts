@@ -7,6 +7,7 @@ type Fits<Server, Ours> = [Server] extends [Ours] ? true : { server: Server; our
 export const fits = {
   me: true satisfies Fits<S["Me"], own.Me>,
   show: true satisfies Fits<S["Show"], own.Show>,
+  place: true satisfies Fits<S["LinePlace"], own.LinePlace>,
   order: true satisfies Fits<S["Order"], own.Order>,
   snapshot: true satisfies Fits<Omit<S["Snapshot"], "chat_mode">, Omit<own.Snapshot, "chat_mode">>,
   deal: true satisfies Fits<S["Deal"], own.Deal>,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { ServerFrame, Snapshot } from "@/shared/api/types";
+import { serverClock } from "@/shared/lib/clock";
 import { backoff, DELAYS } from "@/shared/live/backoff";
 import { LiveClient } from "@/shared/live/client";
 
@@ -137,6 +138,34 @@ describe("a room's socket", () => {
     const client = await connected();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(client.status).not.toBe("live");
+  });
+
+  it("asks for the server's time several times at once, then now and again, and believes the answers", async () => {
+    await connected();
+    await vi.advanceTimersByTimeAsync(2000);
+    const pings = last().sent.filter((frame) => frame.type === "ping");
+    expect(pings).toHaveLength(5);
+    const real = Date.now() + 5 * 3_600_000; // the device is wrong by hours
+    last().say({ type: "pong", server_time: new Date(real).toISOString(), at: serverClock.local() });
+    expect(Math.abs(serverClock.now() - real)).toBeLessThanOrEqual(1);
+    await vi.advanceTimersByTimeAsync(14_000);
+    expect(last().sent.filter((frame) => frame.type === "ping")).toHaveLength(6);
+  });
+
+  it("hears how far a command is, and its answer once", async () => {
+    const client = await connected();
+    const places: unknown[] = [];
+    const answer = client.command({ type: "buy", id: "b1", lines: [] }, true, (place) => places.push(place));
+    last().say({ type: "progress", id: "b1", progress: { place: 900 } });
+    last().say({ type: "progress", id: "other", progress: { place: 1 } });
+    last().break();
+    await vi.advanceTimersByTimeAsync(20_000);
+    last().open();
+    expect(last().sent.at(-1)).toMatchObject({ type: "buy", id: "b1" });
+    last().say({ type: "progress", id: "b1", progress: { place: 40 } });
+    last().say({ type: "answer", id: "b1", ok: true, result: { id: "b1" } });
+    await expect(answer).resolves.toEqual({ id: "b1" });
+    expect(places).toEqual([{ place: 900 }, { place: 40 }]);
   });
 
   it("waits as long as the server asks", async () => {

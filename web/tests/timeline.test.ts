@@ -34,6 +34,10 @@ describe("a flash sale", () => {
     expect(dealAt([deal()], T + 2000, T + 100_000)).toBeNull();
     expect(dealAt([deal({ state: "cancelled" })], AT_ONCE, T)).toBeNull();
   });
+  it("appears at the opening at the latest, however late the picture is", () => {
+    expect(dealAt([deal()], T - 30_000, T + 9_999)).toBeNull();
+    expect(dealAt([deal()], T - 30_000, T + 10_000)?.id).toBe("d");
+  });
   it("opens by the server's clock even when the news of it is late", () => {
     expect(dealPhase(deal({ state: "countdown" }), T + 9_999)).toBe("countdown");
     expect(dealPhase(deal({ state: "countdown" }), T + 10_000)).toBe("open");

@@ -2,9 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { api } from "@/shared/api/client";
+import { placeOverHttp } from "@/shared/api/place-order";
 import { productQuery } from "@/shared/api/queries";
-import type { Order, Product } from "@/shared/api/types";
+import type { Product } from "@/shared/api/types";
 import { cx } from "@/shared/lib/cx";
 import { leadVariant, type Offer, offerOfProduct, type PlaceOrder, soldOut } from "@/shared/lib/offer";
 import { useTitle } from "@/shared/lib/use-title";
@@ -13,7 +13,7 @@ import styles from "./product.module.css";
 
 interface Props { productId: string; renderCheckout: (slot: { offer: Offer; place: PlaceOrder; onClose: () => void }) => ReactNode }
 
-const place: PlaceOrder = (claim) => api.post<Order>("/orders", claim);
+const place: PlaceOrder = placeOverHttp;
 
 function Gallery({ product }: { product: Product }) {
   const { t } = useTranslation("product");

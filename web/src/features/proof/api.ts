@@ -15,7 +15,7 @@ export const proofQuery = (asked: Asked) => infiniteQueryOptions({
   queryKey: ["proof", asked],
   queryFn: async ({ pageParam, signal }) => {
     const page = await api.get<Proof>("/proof/stock", { query: { ...asked, cursor: pageParam }, signal });
-    serverClock.sample(page.checked_at);
+    serverClock.hear(page.checked_at);
     return page;
   },
   initialPageParam: null as string | null,

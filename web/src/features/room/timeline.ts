@@ -10,10 +10,14 @@ export function pinAt(pins: Pin[], at: number): Pin | null {
   return started.reduce<Pin | null>((last, pin) => (!last || pin.stream_at > last.stream_at ? pin : last), null);
 }
 
-/** The flash sale to show: its announcement has reached this viewer's picture, and by the server's clock it is not over. */
+/**
+ * The flash sale to show: its announcement has reached this viewer's picture, or it opens by the server's clock whatever
+ * the picture does; and by that clock it is not over.
+ */
 export function dealAt(deals: Deal[], at: number, serverNow: number): Deal | null {
   const open = deals.filter((deal) => deal.state === "countdown" || deal.state === "running")
-    .filter((deal) => Date.parse(deal.announced_stream_at) <= at && Date.parse(deal.closes_at) > serverNow);
+    .filter((deal) => Date.parse(deal.announced_stream_at) <= at || Date.parse(deal.opens_at) <= serverNow)
+    .filter((deal) => Date.parse(deal.closes_at) > serverNow);
   return open.reduce<Deal | null>((last, deal) => (!last || deal.announced_at > last.announced_at ? deal : last), null);
 }
 

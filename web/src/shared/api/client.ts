@@ -11,7 +11,7 @@ export class ApiError extends Error {
 }
 
 type Query = Record<string, string | number | boolean | null | undefined>;
-export interface RequestOptions { query?: Query; signal?: AbortSignal; retry?: boolean }
+export interface RequestOptions { query?: Query; signal?: AbortSignal; retry?: boolean; traceparent?: string; prefer?: string }
 
 const RETRY_DELAYS_MS = [400, 1200, 3000];
 const RETRY_STATUS = new Set([502, 503, 504]);
@@ -45,9 +45,11 @@ async function problemOf(response: Response): Promise<ApiError> {
   });
 }
 
-async function once<T>(method: string, url: string, body: BodyInit | undefined, json: boolean, signal?: AbortSignal): Promise<T> {
+async function once<T>(method: string, url: string, body: BodyInit | undefined, json: boolean, { signal, traceparent, prefer }: RequestOptions): Promise<T> {
   const headers: Record<string, string> = { Accept: "application/json", "Accept-Language": language };
   if (json) headers["Content-Type"] = "application/json";
+  if (traceparent) headers.traceparent = traceparent;
+  if (prefer) headers.Prefer = prefer;
   let response: Response;
   try {
     response = await fetch(url, { method, headers, body, signal, credentials: "same-origin" });
@@ -72,7 +74,7 @@ async function send<T>(method: string, path: string, body: unknown, options: Req
   const retry = options.retry ?? (carriesId || method === "PUT" || method === "DELETE");
   for (let attempt = 0; ; attempt++) {
     try {
-      return await once<T>(method, address(path, options.query), payload, payload !== undefined && !form, options.signal);
+      return await once<T>(method, address(path, options.query), payload, payload !== undefined && !form, options);
     } catch (error) {
       const delay = RETRY_DELAYS_MS[attempt];
       if (!retry || delay === undefined || !passing(error) || options.signal?.aborted) throw error;
@@ -84,7 +86,7 @@ async function send<T>(method: string, path: string, body: unknown, options: Req
 /** Paths are given without the leading /api. */
 export const api = {
   get: <T>(path: string, options: RequestOptions = {}) =>
-    once<T>("GET", address(path, options.query), undefined, false, options.signal),
+    once<T>("GET", address(path, options.query), undefined, false, options),
   post: <T>(path: string, body?: unknown, options?: RequestOptions) => send<T>("POST", path, body, options),
   put: <T>(path: string, body?: unknown, options?: RequestOptions) => send<T>("PUT", path, body, options),
   patch: <T>(path: string, body?: unknown, options?: RequestOptions) => send<T>("PATCH", path, body, options),

@@ -314,6 +314,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/hooks/media/embedded/beat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** MediaBeat */
+        post: operations["media_beat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sellers/{seller_id}/products/{product_id}/pictures": {
         parameters: {
             query?: never;
@@ -972,6 +989,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/orders/{order_id}/place": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** PlaceInLine */
+        get: operations["place_in_line"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/orders/{order_id}": {
         parameters: {
             query?: never;
@@ -1312,10 +1346,33 @@ export interface components {
         Ingest: {
             rtmp_server: string;
             rtmp_key: string;
-            whip_url: string;
-            whip_token: string;
+            whip_url: string | null;
+            whip_token: string | null;
             /** @enum {string} */
             state: "online" | "offline";
+            /**
+             * @default embedded
+             * @enum {string}
+             */
+            server_kind: "embedded" | "mediamtx" | "srs" | "nginx-rtmp";
+            moved_at?: string | null;
+            warnings?: components["schemas"]["StreamWarning"][];
+        };
+        /** LinePlace */
+        LinePlace: {
+            /** @enum {string} */
+            state: "waiting" | "placed" | "refused";
+            ticket?: components["schemas"]["LineTicket"] | null;
+            order?: components["schemas"]["Order"] | null;
+            refusal?: components["schemas"]["Problem"] | null;
+        };
+        /** LineTicket */
+        LineTicket: {
+            /** Format: uuid */
+            order_id: string;
+            place: number;
+            of: number;
+            about_seconds: number;
         };
         /** Market */
         Market: {
@@ -1614,6 +1671,17 @@ export interface components {
             target_latency_seconds: number;
             /** @enum {string} */
             kind: "live" | "replay";
+            edge_delay_seconds?: number | null;
+            /** @default 0 */
+            gap_seconds: number;
+        };
+        /** Problem */
+        Problem: {
+            type: string;
+            title: string;
+            status: number;
+            detail: string;
+            code: string;
         };
         /** Product */
         Product: {
@@ -1916,6 +1984,15 @@ export interface components {
             online: boolean;
             protocol: string | null;
             since: string | null;
+        };
+        /** StreamWarning */
+        StreamWarning: {
+            /** @enum {string} */
+            code: "rare-keyframes" | "no-picture" | "broken-time" | "broken-frames" | "large-picture" | "high-bitrate" | "recording-paused" | "codec" | "sound-codec" | "bad-stream";
+            /** @default 0 */
+            value: number;
+            /** @default  */
+            detail: string;
         };
         /** Ticket */
         Ticket: {
@@ -2813,6 +2890,24 @@ export interface operations {
                         } | unknown[];
                     };
                 };
+            };
+        };
+    };
+    media_beat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, nothing follows */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -4733,7 +4828,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Order"];
+                    "application/json": components["schemas"]["Order"] | components["schemas"]["LineTicket"];
+                };
+            };
+            /** @description Bad request syntax or unsupported method */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        status_code: number;
+                        detail: string;
+                        extra?: null | {
+                            [key: string]: unknown;
+                        } | unknown[];
+                    };
+                };
+            };
+        };
+    };
+    place_in_line: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                order_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Request fulfilled, document follows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LinePlace"];
                 };
             };
             /** @description Bad request syntax or unsupported method */

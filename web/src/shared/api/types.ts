@@ -117,16 +117,23 @@ export interface Order {
   waterfall: { account: "seller" | "creator" | "market"; name: string; amount: Money; state: "estimated" | "payable" }[];
   history: { at: string; what: string }[];
 }
+/** A place in line: `place` of `of` claims that wait. */
+export interface LineTicket { order_id: string; place: number; of: number; about_seconds: number }
+export interface LinePlace {
+  state: "waiting" | "placed" | "refused"; ticket?: LineTicket | null; order?: Order | null; refusal?: Problem | null;
+}
 export interface PayStart { pay_url: string; expires_at: string }
 export interface ClaimLine { variant_id: string; listing_id?: string; deal_id?: string; quantity: number }
 
 export interface Totals {
+  /** False while the database is away: the picture goes on, orders and chat wait. */
+  buying?: boolean;
   viewers?: number; likes?: number; stock?: Record<string, number>;
   deals?: Record<string, { left: number; sold: number; released: number }>;
 }
 export interface Snapshot {
   seq: number; server_time: string; show: Show; tray: TrayItem[]; pins: Pin[]; deals: Deal[]; chat: ChatMessage[];
-  chat_mode: ChatMode; totals: Required<Totals>;
+  chat_mode: ChatMode; totals: Required<Omit<Totals, "buying">> & Pick<Totals, "buying">;
 }
 interface Numbered<K extends string, B> { seq: number; kind: K; at: string; stream_at: string | null; body: B }
 export type LiveEvent =
@@ -145,10 +152,12 @@ export type ServerFrame =
   | { type: "events"; from?: number; to?: number; events: LiveEvent[]; more_chat?: number; totals?: Totals }
   | { type: "answer"; id: string; ok: true; result: unknown }
   | { type: "answer"; id: string; ok: false; error: Problem }
-  | { type: "pong"; server_time: string }
+  /** How far a command is that takes a while: a buyer's place in line. The answer still comes. */
+  | { type: "progress"; id: string; progress: unknown }
+  | { type: "pong"; server_time: string; at?: number | null }
   /** A negative `retry_seconds` means: come back at once with a new ticket. */
   | { type: "bye"; reason: string; code?: string; retry_seconds: number };
 export type Command =
   | { type: "chat"; id: string; text: string }
   | { type: "like"; id: string; count: number }
-  | { type: "buy"; id: string; lines: ClaimLine[] };
+  | { type: "buy"; id: string; lines: ClaimLine[]; traceparent?: string };

@@ -1,4 +1,5 @@
-import type { ClaimLine, Deal, Money, Order, Product, TrayItem } from "../api/types";
+import type { Claim, OnPlace } from "../api/place-order";
+import type { Deal, Money, Order, Product, TrayItem } from "../api/types";
 
 /** What a buy sheet needs to know of the goods, wherever they are offered: tray, flash sale, replay or product page. */
 export interface OfferVariant {
@@ -10,8 +11,8 @@ export interface Offer {
   listing_id?: string; deal?: Deal; show_id?: string; per_buyer: number | null;
 }
 
-/** Places the claim under the id given and answers with the order, or throws the server's refusal. */
-export type PlaceOrder = (claim: { id: string; show_id?: string; lines: ClaimLine[] }) => Promise<Order>;
+/** Places the claim under the id given and answers with the order, or throws the server's refusal; `onPlace` hears the place in line. */
+export type PlaceOrder = (claim: Claim, onPlace?: OnPlace) => Promise<Order>;
 
 type Stock = Record<string, number>;
 

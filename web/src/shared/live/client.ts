@@ -2,6 +2,7 @@ import { ApiError } from "../api/client";
 import type { ChatMessage, Command, LiveEvent, ServerFrame, Snapshot, Ticket } from "../api/types";
 import { serverClock } from "../lib/clock";
 import { backoff } from "./backoff";
+import { startPings } from "./pings";
 import { applyFrame, isGap } from "./reduce";
 
 export type LiveStatus = "connecting" | "live" | "reconnecting" | "stopped";
@@ -15,9 +16,9 @@ export interface LiveWorld {
 
 interface Waiting {
   command: Command; again: boolean; renewed?: boolean; resolve: (result: unknown) => void; reject: (error: Error) => void;
+  onProgress?: (progress: unknown) => void;
 }
 
-const PING_MS = 15_000;
 /** Nothing heard for this long, though we ping: the line is dead even if the browser has not noticed. */
 const SILENCE_MS = 40_000;
 const HELLO_TIMEOUT_MS = 10_000;
@@ -35,7 +36,7 @@ export class LiveClient {
   private generation = 0;
   private heardAt = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private pinger: ReturnType<typeof setInterval> | undefined;
+  private stopPings: (() => void) | undefined;
   private waiting = new Map<string, Waiting>();
   private listeners = new Set<() => void>();
   private eventListeners = new Set<(event: LiveEvent) => void>();
@@ -74,12 +75,12 @@ export class LiveClient {
     return () => this.eventListeners.delete(listener);
   }
 
-  /** Sends a command and gives its one answer. `again`: whether it is sent anew after a reconnect. */
-  command<T>(command: Command, again = true): Promise<T> {
+  /** Sends a command and gives its one answer. `again`: whether it is sent anew after a reconnect. `onProgress` hears how far it is. */
+  command<T>(command: Command, again = true, onProgress?: (progress: unknown) => void): Promise<T> {
     const known = this.waiting.get(command.id);
     if (known) known.reject(lost());
     return new Promise<T>((resolve, reject) => {
-      this.waiting.set(command.id, { command, again, resolve: resolve as (result: unknown) => void, reject });
+      this.waiting.set(command.id, { command, again, resolve: resolve as (result: unknown) => void, reject, onProgress });
       if (this.status === "live") this.send(command);
       else if (!again) this.settle(command.id, (item) => item.reject(lost()));
     });
@@ -122,27 +123,28 @@ export class LiveClient {
     clearTimeout(this.timer);
     if (this.status === "live") return;
     this.attempt = 0;
-    this.heardAt = Date.now();
+    this.heardAt = serverClock.local();
     this.setStatus("live");
-    clearInterval(this.pinger);
-    this.pinger = setInterval(() => {
-      if (Date.now() - this.heardAt > SILENCE_MS) this.lose();
-      else this.raw({ type: "ping" });
-    }, PING_MS);
+    this.stopPings?.();
+    this.stopPings = startPings(() => {
+      if (serverClock.local() - this.heardAt > SILENCE_MS) this.lose();
+      else this.raw({ type: "ping", at: serverClock.local() });
+    });
     for (const item of [...this.waiting.values()]) this.send(item.command);
   }
 
   private receive(frame: ServerFrame): void {
-    this.heardAt = Date.now();
+    this.heardAt = serverClock.local();
     if (frame.type === "answer") {
       if (!frame.ok && frame.error.status === 401 && this.renewFor(frame.id)) return;
       this.settle(frame.id, (item) => (frame.ok ? item.resolve(frame.result) : item.reject(new ApiError(frame.error))));
       return;
     }
     if (frame.type === "bye") return this.lose(Math.max(0, frame.retry_seconds) * 1000);
-    if (frame.type === "pong") return serverClock.sample(frame.server_time);
+    if (frame.type === "progress") return this.waiting.get(frame.id)?.onProgress?.(frame.progress);
+    if (frame.type === "pong") return typeof frame.at === "number" ? serverClock.answered(frame.at, frame.server_time) : serverClock.hear(frame.server_time);
     if (frame.type === "snapshot") {
-      serverClock.sample(frame.server_time);
+      serverClock.hear(frame.server_time);
       this.state = frame;
     } else if (frame.type === "events") {
       if (!this.state || isGap(this.state.seq, frame)) {
@@ -167,7 +169,7 @@ export class LiveClient {
   }
 
   private announce(event: LiveEvent): void {
-    serverClock.sample(event.at);
+    serverClock.hear(event.at);
     this.eventListeners.forEach((listener) => listener(event));
   }
 
@@ -201,7 +203,7 @@ export class LiveClient {
   private drop(): void {
     this.generation++;
     clearTimeout(this.timer);
-    clearInterval(this.pinger);
+    this.stopPings?.();
     this.socket?.close();
     this.socket = null;
   }

@@ -1,7 +1,7 @@
 import { useTranslation } from "react-i18next";
 
 import type { Deal, TrayItem } from "@/shared/api/types";
-import { useServerNow } from "@/shared/lib/clock";
+import { useReached, useServerNow } from "@/shared/lib/clock";
 import { cx } from "@/shared/lib/cx";
 import { formatDuration } from "@/shared/lib/format";
 import { leadVariant, type Offer, offerOfDeal, soldOut } from "@/shared/lib/offer";
@@ -51,13 +51,15 @@ interface FlashProps { deal: Deal; item: TrayItem; showId: string; onBuy: (offer
 /** A flash sale: counts down, lights up at the server's opening time, tells how many are left. */
 export function FlashCard({ deal, item, showId, onBuy }: FlashProps) {
   const { t } = useTranslation("room");
-  const now = useServerNow(true);
+  const opened = useReached(Date.parse(deal.opens_at));
+  const ticked = useServerNow(true);
+  const now = opened ? Math.max(ticked, Date.parse(deal.opens_at)) : ticked; // it opens at its moment, not at the next tick
   const phase = dealPhase(deal, now);
   const opensIn = Math.ceil((Date.parse(deal.opens_at) - now) / 1000);
   const offer = offerOfDeal(deal, item, showId);
   const variant = offer.variants[0];
   if (!variant || phase === "over") return null;
-  const button = { countdown: t("flash.soon"), open: t("buy.buy"), gone: t("buy.soldOut") }[phase];
+  const button = { countdown: t("flash.ready"), open: t("buy.buy"), gone: t("buy.soldOut") }[phase];
   return (
     <section className={cx(styles.card, styles.flash)} aria-label={t("flash.label")} data-testid="flash-card" data-phase={phase}>
       <header className={styles.flashHead}>
@@ -78,9 +80,10 @@ export function FlashCard({ deal, item, showId, onBuy }: FlashProps) {
           <Price money={deal.price} was={deal.list_price} className={styles.flashPrice} />
         </div>
         <div className={styles.side}>
-          <Button tone="buy" disabled={phase !== "open"} onClick={() => onBuy(offer)} className={phase === "open" ? styles.lit : undefined}>{button}</Button>
+          <Button tone={phase === "countdown" ? "plain" : "buy"} disabled={phase === "gone"} onClick={() => onBuy(offer)} className={phase === "open" ? styles.lit : undefined}>{button}</Button>
         </div>
       </div>
+      {phase === "countdown" && <p className={styles.hint}>{t("flash.fair")}</p>}
       {phase !== "countdown" && <Bar deal={deal} />}
       <p className={styles.proof}><ProofLink deal={deal.id} /></p>
       {phase === "gone" && <p className={styles.hint}>{t("flash.mayReturn")}</p>}

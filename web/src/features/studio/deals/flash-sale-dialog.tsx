@@ -1,4 +1,5 @@
 import { useMutation } from "@tanstack/react-query";
+import type { TFunction } from "i18next";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -9,7 +10,7 @@ import { newId } from "@/shared/lib/ids";
 import { Button, Field, Notice, Select, Sheet, toast } from "@/shared/ui";
 import { startFlashSale } from "../api";
 import styles from "./deals.module.css";
-import { faults, FLASH, type FlashSaleDraft, type FlashSaleField, newFlashSale, requestOf } from "./flash-sale-form";
+import { faults, FLASH, type FlashSaleDraft, type FlashSaleField, isStretched, newFlashSale, requestOf } from "./flash-sale-form";
 
 interface Props { item: TrayItem; stock: Record<string, number>; showId: string; running: readonly Deal[]; onClose: () => void }
 
@@ -35,7 +36,7 @@ export function FlashSaleDialog({ item, stock, showId, running, onClose }: Props
   const found = faults(draft, known);
   const start = useMutation({
     mutationFn: () => startFlashSale(showId, requestOf(draft, id, item.listing_id)),
-    onSuccess: () => { toast(t("flash.started"), { tone: "good" }); onClose(); },
+    onSuccess: (deal) => { toast(startedWords(deal, t), { tone: "good" }); onClose(); },
   });
   const error = (field: FlashSaleField): string | null => {
     const fault = found[field];
@@ -85,13 +86,19 @@ export function FlashSaleDialog({ item, stock, showId, running, onClose }: Props
           <Field label={t("flash.released")} hint={t("flash.releasedHint")} {...number("released")} />
         </div>
         <div className={styles.triple}>
-          <Field label={t("flash.countdown")} {...number("countdownSeconds")} />
+          <Field label={t("flash.countdown")} hint={t("flash.countdownHint")} {...number("countdownSeconds")} />
           <Field label={t("flash.duration")} {...number("durationMinutes")} />
           <Field label={t("flash.perBuyer")} {...number("perBuyer")} />
         </div>
       </form>
     </Sheet>
   );
+}
+
+/** "The countdown runs", or by how much it was stretched so that everyone sees the announcement first. */
+function startedWords(deal: Deal, t: TFunction<["studio", "common"]>): string {
+  const seconds = Math.round((Date.parse(deal.opens_at) - Date.parse(deal.announced_at)) / 100) / 10;
+  return isStretched(deal) ? t("flash.startedFair", { seconds }) : t("flash.started");
 }
 
 function bounds(field: FlashSaleField): { min?: number; max?: number } {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { faults, newFlashSale, requestOf, suggestedPrice } from "./flash-sale-form";
+import { faults, isStretched, newFlashSale, requestOf, suggestedPrice } from "./flash-sale-form";
 
 const known = { listAmount: 5900, available: 40 };
 
@@ -22,9 +22,9 @@ describe("the flash sale dialog", () => {
   });
 
   it("keeps countdown, duration and limit inside their bounds", () => {
-    const draft = { ...newFlashSale("v", 5900, 40), countdownSeconds: 9, durationMinutes: 21, perBuyer: null };
+    const draft = { ...newFlashSale("v", 5900, 40), countdownSeconds: 301, durationMinutes: 21, perBuyer: null };
     expect(faults(draft, known)).toEqual({
-      countdownSeconds: "too-low",
+      countdownSeconds: "too-high",
       durationMinutes: "too-high",
       perBuyer: "required",
     });
@@ -33,6 +33,14 @@ describe("the flash sale dialog", () => {
   it("speaks seconds to the server", () => {
     const body = requestOf(newFlashSale("v", 5900, 40), "id", "listing");
     expect(body).toMatchObject({ duration_seconds: 300, countdown_seconds: 30, quota: 40, released: 40 });
+  });
+
+  it("lets a host ask for no countdown, and knows when fairness decides", () => {
+    expect(faults({ ...newFlashSale("v", 5900, 40), countdownSeconds: 0 }, known)).toEqual({});
+    const fair_at = "2026-01-01T12:00:03.400000Z";
+    expect(isStretched({ opens_at: "2026-01-01T12:00:03.400Z", fair_at })).toBe(true);
+    expect(isStretched({ opens_at: "2026-01-01T12:00:30Z", fair_at })).toBe(false);
+    expect(isStretched({ opens_at: "2026-01-01T12:00:30Z", fair_at: null })).toBe(false);
   });
 
   it("suggests a price that stays above nothing", () => {

@@ -1,7 +1,9 @@
+import type { Deal } from "@/shared/api/types";
+
 /** The rules of the flash sale dialog; the server checks them again. Defaults and bounds are those of the domain. */
 
 export const FLASH = {
-  countdownSeconds: { min: 10, max: 300, value: 30 },
+  countdownSeconds: { min: 0, max: 300, value: 30 },
   durationMinutes: { min: 1, max: 20, value: 5 },
   perBuyer: { min: 1, max: 999, value: 1 },
   quotaMax: 100_000,
@@ -20,6 +22,9 @@ export interface FlashSaleDraft {
 
 export type FlashSaleField = keyof FlashSaleDraft;
 export type FlashSaleFault = "required" | "too-low" | "too-high" | "not-below-list" | "above-stock" | "above-quota";
+
+/** The sale opens later than the host's countdown, because the slowest viewers must see it announced first. */
+export const isStretched = (deal: Pick<Deal, "opens_at" | "fair_at">): boolean => !!deal.fair_at && Date.parse(deal.opens_at) === Date.parse(deal.fair_at);
 
 export function newFlashSale(variantId: string, listAmount: number, available: number): FlashSaleDraft {
   const quota = Math.max(1, Math.min(50, available));

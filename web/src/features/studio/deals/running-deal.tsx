@@ -7,6 +7,7 @@ import { useServerNow } from "@/shared/lib/clock";
 import { formatDuration } from "@/shared/lib/format";
 import { Badge, Button, Confirm, Icon, Photo, Price, toastError } from "@/shared/ui";
 import { endDeal, releaseMore } from "../api";
+import { isStretched } from "./flash-sale-form";
 import styles from "./deals.module.css";
 
 const CHUNK = 10;
@@ -37,6 +38,7 @@ export function RunningDeal({ deal, item, showId }: { deal: Deal; item: TrayItem
           <time className={styles.time}>{formatDuration(seconds)}</time>
         </div>
       </div>
+      {opening && isStretched(deal) && <p className={styles.fair}>{t(`flash.fair.${deal.slowest_tier ?? "ll-hls"}`)}</p>}
       <Bar deal={deal} />
       <div className={styles.acts}>
         <span className={styles.release}>
