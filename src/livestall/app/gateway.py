@@ -23,6 +23,7 @@ from livestall import chat, live
 from livestall.app import settings, wiring
 from livestall.app.addresses import addresses_of, marks
 from livestall.app.audience import Audience
+from livestall.app.buying import Buying
 from livestall.app.handoff import Handoff
 from livestall.app.projector import Projector
 from livestall.app.snapshot import ShowSource
@@ -68,6 +69,7 @@ class Gateway:
         )
         self.projector = Projector(db, self.bus, wiring.LIVE_EVENTS, lambda: not self.bus.is_up or self.peers.leads)
         self.audience = Audience(db, self.channels, self.bus, self.peers)
+        self.buying = Buying(db, self.channels)
         self.bus.subscribe(self.channels.hear, self._on_gossip)
         self._chat: live.Lane[chat.Message, chat.ChatMessage] = live.Lane(self._say)
         self._edges: OrderedDict[tuple[str, bool], live.Edge] = OrderedDict()
@@ -111,7 +113,8 @@ class Gateway:
         """Serve, on `listener` if one is bound already; returns the port."""
         port = await self.server.start(host, port, listener)
         await self.bus.start()
-        for work in (self.projector.run(), self.audience.run(), self.channels.gaps.run(self._hears_all)):
+        gaps = self.channels.gaps.run(self._hears_all)
+        for work in (self.projector.run(), self.audience.run(), gaps, self.buying.run()):
             self._tasks.append(asyncio.create_task(work))
         return port
 

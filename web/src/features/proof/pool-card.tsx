@@ -20,7 +20,7 @@ function Bar({ pool }: { pool: Pool }) {
   const whole = Math.max(1, pool.on_hand);
   return (
     <div className={styles.bar} role="img" aria-label={t("bar", { ...parts, onHand: pool.on_hand })}>
-      {PARTS.map((part) => <i key={part} data-part={part} style={{ width: `${(100 * Math.max(0, parts[part])) / whole}%` }} />)}
+      {PARTS.filter((part) => parts[part] > 0).map((part) => <i key={part} data-part={part} style={{ width: `${(100 * Math.max(0, parts[part])) / whole}%` }} />)}
     </div>
   );
 }

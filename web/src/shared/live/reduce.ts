@@ -53,6 +53,7 @@ export function applyTotals(state: Snapshot, totals: Totals): Snapshot {
   return {
     ...state,
     totals: {
+      buying: totals.buying ?? state.totals.buying,
       viewers: totals.viewers ?? state.totals.viewers,
       likes: totals.likes ?? state.totals.likes,
       stock: totals.stock ? { ...state.totals.stock, ...totals.stock } : state.totals.stock,

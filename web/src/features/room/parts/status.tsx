@@ -7,7 +7,7 @@ import { currentLanguage } from "@/shared/i18n";
 import { serverClock } from "@/shared/lib/clock";
 import { formatCount, formatWhen } from "@/shared/lib/format";
 import { useOnline } from "@/shared/lib/use-media";
-import { type LiveClient, useLiveStatus } from "@/shared/live";
+import { type LiveClient, useLive, useLiveStatus } from "@/shared/live";
 import { Avatar, Countdown } from "@/shared/ui";
 import type { VideoEngine } from "@/shared/video";
 import styles from "./status.module.css";
@@ -33,8 +33,10 @@ export function HonestStatus({ client, engine }: { client: LiveClient; engine: V
   const status = useLiveStatus(client);
   const behind = useBehind(engine);
   const online = useOnline();
+  const buying = useLive(client, (state) => state.totals.buying ?? true) ?? true;
   if (!online) return <p className={styles.status} data-tone="bad" role="status"><i />{t("status.offline")}</p>;
   if (status === "reconnecting") return <p className={styles.status} data-tone="warn" role="status"><i />{t("status.reconnecting")}</p>;
+  if (!buying) return <p className={styles.status} data-tone="warn" role="status" data-testid="paused"><i />{t("status.paused")}</p>;
   if (behind === null) return null;
   return <p className={styles.status} data-tone={behind > 8 ? "warn" : "good"}><i />{t("status.behind", { seconds: behind.toFixed(1) })}</p>;
 }
