@@ -7,13 +7,14 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import asyncpg
 import pytest
 
-from helpers.market import Cast, Pusher, Served, seed, until
+from helpers.market import Cast, Served, seed, until
 from livestall.app.demo.client import Door, Json, Person, Refused, Socket
 from livestall.base import ids
 
@@ -26,7 +27,13 @@ AWAY = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    market = Served(rooms__grace_seconds=60, orders__claims_per_second=1000, orders__claims_burst=1000, orders__device_claims_per_second=10000, orders__device_claims_burst=10000)
+    market = Served(
+        rooms__grace_seconds=60,
+        orders__claims_per_second=1000,
+        orders__claims_burst=1000,
+        orders__device_claims_per_second=10000,
+        orders__device_claims_burst=10000,
+    )
     market.start()
     yield market
     market.stop()
@@ -222,9 +229,8 @@ def media_processes(served: Served) -> list[int]:
     found: list[int] = []
     for pid in served.descendants():
         try:
-            with open(f"/proc/{pid}/cmdline", "rb") as words:
-                if words.read().split(b"\0")[3:4] == [b"media"]:
-                    found.append(pid)
+            if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[3:4] == [b"media"]:
+                found.append(pid)
         except OSError:
             continue
     return found

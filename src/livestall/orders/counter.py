@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from math import ceil
 from typing import Any
 
@@ -199,7 +199,8 @@ class _Lane:
             await asyncio.sleep(0)  # everything that is ready in this turn of the loop belongs to the batch
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
             with _answered(batch):
-                ready = await self._prepare([entry.draft for entry in batch])
+                with _traced("orders prepare", batch):
+                    ready = await self._prepare([entry.draft for entry in batch])
                 if before is not None:
                     await before.over.wait()
                 if last is not None:
@@ -225,7 +226,7 @@ class _Lane:
         self.begun += len(batch)
         start = time.monotonic()
         try:
-            with _answered(batch):
+            with _answered(batch), _traced("orders batch", batch):
                 answers = await self._decide(batch, turn.ready, turn.leg)
         finally:
             self.done += len(batch)
@@ -288,6 +289,11 @@ class _Lane:
         connection, self._legs[leg] = self._legs[leg], None
         if connection is not None and not connection.is_closed():
             connection.terminate()
+
+
+def _traced(name: str, batch: Sequence[Entry]) -> AbstractContextManager[None]:
+    """A span linked with the claims of the batch that are traced."""
+    return trace.batch(name, [one.trace for one in batch], {"claims": len(batch)}) if trace.on() else nullcontext()
 
 
 @contextmanager

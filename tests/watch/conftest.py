@@ -1,0 +1,58 @@
+"""A whole market that is watched: numbers on ports of their own, traces to a collector in this process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from helpers.collector import Collector
+from helpers.market import Served
+
+PLANES = {"web": 0, "live": 20, "media": 40, "work": 60, "serve": 80}
+
+
+def ports_in_a_row(count: int) -> int:
+    """The first of `count` free ports in a row."""
+    for first in range(21_000, 32_000, count):
+        probes: list[socket.socket] = []
+        try:
+            for port in range(first, first + count):
+                probe = socket.socket()
+                probes.append(probe)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        else:
+            return first
+        finally:
+            for probe in probes:
+                probe.close()
+    raise AssertionError("no ports")
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with Collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def watched(collector: Collector) -> Iterator[Served]:
+    """A market with two web processes and two workers."""
+    market = Served(watch__port=ports_in_a_row(100), web__processes=2, work__processes=2, logs__as_json="true",
+                    logs__level="info")  # fmt: skip
+    market.environment |= {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200",
+        "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+    }  # fmt: skip
+    market.start()
+    yield market
+    market.stop()
+    market.remove()
+
+
+def address(served: Served, plane: str, number: int = 0) -> str:
+    """Where a process of the market is watched."""
+    return f"http://127.0.0.1:{int(served.environment['LIVESTALL_WATCH__PORT']) + PLANES[plane] + number}"
