@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+from uuid import UUID
 
 import structlog
 
 from livestall.base import clock
 from livestall.video.embedded import metrics
+from livestall.video.embedded.disk import Disk
 from livestall.video.embedded.h264 import annex_b
 from livestall.video.embedded.poster import Painter
-from livestall.video.model import Hook, StreamWarning
-
-if TYPE_CHECKING:
-    from livestall.video.embedded.engine import Engine, LiveStream, Session
+from livestall.video.embedded.stream import LiveStream, Session
+from livestall.video.model import Hook, Settings, StreamWarning
 
 log = structlog.get_logger()
 POSTER_FILE = "poster.jpg"
@@ -26,8 +27,17 @@ FORGET_EVERY, PAINT_EVERY, DISK_EVERY, LOOK_EVERY = 5.0, 0.25, 2.0, 1.0
 
 
 class Chores:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    """Of the streams in `streams`. `on_disk` runs a job on the one thread that writes; `say` tells the market."""
+
+    def __init__(
+        self,
+        streams: dict[UUID, LiveStream],
+        settings: Settings,
+        disk: Disk,
+        on_disk: Callable[..., Awaitable[Any]],
+        say: Callable[[Hook], None],
+    ) -> None:
+        self._streams, self._settings, self._disk, self._on_disk, self._say = streams, settings, disk, on_disk, say
         self._painter = Painter()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -46,8 +56,8 @@ class Chores:
     async def _paint_all(self) -> None:
         while True:
             await asyncio.sleep(PAINT_EVERY)
-            for stream in list(self._engine.streams.values()):
-                due = time.monotonic() - stream.painted_at >= self._engine.settings.poster_seconds
+            for stream in list(self._streams.values()):
+                due = time.monotonic() - stream.painted_at >= self._settings.poster_seconds
                 keyframe = stream.packager.keyframe
                 if due and keyframe is not None and keyframe[1] is not stream.painted_from:
                     stream.painted_at, stream.painted_from = time.monotonic(), keyframe[1]
@@ -58,7 +68,7 @@ class Chores:
             picture = await self._painter.paint(keyframe)
             if picture is not None:
                 stream.poster = picture
-                await self._engine.on_disk(_replace, stream.folder / POSTER_FILE, picture)
+                await self._on_disk(_replace, stream.folder / POSTER_FILE, picture)
         except OSError as error:
             log.debug("the preview stays in memory", stream=str(stream.id), error=str(error))
         except Exception as error:  # a broken picture costs the preview, nothing else
@@ -68,10 +78,10 @@ class Chores:
         while True:
             await asyncio.sleep(FORGET_EVERY)
             now = time.monotonic()
-            for stream in list(self._engine.streams.values()):
+            for stream in list(self._streams.values()):
                 keep = KEEP_ENDED_SECONDS if stream.packager.ended else KEEP_SECONDS
                 if stream.session is None and now - stream.touched > keep:
-                    self._engine.streams.pop(stream.id, None)
+                    self._streams.pop(stream.id, None)
                     if stream.packager.recorder is not None:
                         await stream.packager.recorder.finish()
 
@@ -79,7 +89,7 @@ class Chores:
 
     async def _look_at_disk(self) -> None:
         while True:
-            await asyncio.to_thread(self._engine.disk.look)
+            await asyncio.to_thread(self._disk.look)
             await asyncio.sleep(DISK_EVERY)
 
     async def _look_at_publishers(self) -> None:
@@ -87,12 +97,12 @@ class Chores:
             await asyncio.sleep(LOOK_EVERY)
             now, paused = time.monotonic(), 0
             counted = {"rtmp": 0, "whip": 0}
-            for stream in list(self._engine.streams.values()):
+            for stream in list(self._streams.values()):
                 session = stream.session
                 if session is None:
                     continue
                 counted[session.protocol] += 1
-                tell(self._engine, session, session.findings.look(stream.packager, now))
+                tell(self._say, session, session.findings.look(stream.packager, now))
                 metrics.BYTES_IN.inc(stream.packager.bytes - stream.metered)
                 stream.metered = stream.packager.bytes
                 paused += stream.packager.recorder is not None and stream.packager.recorder.paused is not None
@@ -101,7 +111,7 @@ class Chores:
                 metrics.INGESTS.labels(protocol).set(count)
 
 
-def tell(engine: Engine, session: Session, warnings: list[StreamWarning]) -> None:
+def tell(say: Callable[[Hook], None], session: Session, warnings: list[StreamWarning]) -> None:
     """The host is told when something changed."""
     if warnings == session.findings.told:
         return
@@ -114,7 +124,7 @@ def tell(engine: Engine, session: Session, warnings: list[StreamWarning]) -> Non
         kind="warned", stream=session.stream.id, session=session.id, protocol=session.protocol, at=clock.now(),
         warnings=warnings,
     )  # fmt: skip
-    engine.market.tell(hook)
+    say(hook)
 
 
 def _replace(path: Path, data: bytes) -> None:

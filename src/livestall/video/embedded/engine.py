@@ -20,12 +20,13 @@ from livestall.base.errors import Invalid
 from livestall.video.embedded import metrics, playlist, recorder
 from livestall.video.embedded.chores import Chores, tell
 from livestall.video.embedded.disk import Disk
-from livestall.video.embedded.findings import Findings, Refused
+from livestall.video.embedded.findings import Refused
 from livestall.video.embedded.flv import FlvSink
 from livestall.video.embedded.hooks import Market
 from livestall.video.embedded.packager import Packager
 from livestall.video.embedded.recorder import Index, Recorder
 from livestall.video.embedded.rtmp import NotAdmitted, RtmpConnection
+from livestall.video.embedded.stream import LiveStream, Session
 from livestall.video.model import LATENCY, Grant, Hook, HookKind, Ingress, Online, Recording, Settings, StreamWarning
 
 log = structlog.get_logger()
@@ -33,42 +34,6 @@ APP = "live"
 EPOCH_LEAD_SECONDS = 10.0
 REPLAYS_KEPT = 100
 TAKEN_OVER = "another publisher with the same key took over"
-
-
-class Session:
-    """One publisher from its admission to its end."""
-
-    def __init__(self, stream: LiveStream, protocol: Ingress, close: Callable[[str], None]) -> None:
-        self.id = ids.new()
-        self.stream = stream
-        self.protocol: Ingress = protocol
-        self.since: datetime = clock.now()
-        self.close = close
-        self.told = False
-        self.ended = False
-        self.refused = False
-        self.findings = Findings()
-        self.watch: asyncio.Task[None] | None = None
-        self.start_at = time.monotonic()
-        self.start_frames, self.start_bytes = stream.packager.frames, stream.packager.bytes
-
-
-class LiveStream:
-    """A stream in memory; `folder` holds its recording and its newest preview."""
-
-    def __init__(self, stream_id: UUID, folder: Path, packager: Packager) -> None:
-        self.id = stream_id
-        self.folder = folder
-        self.packager = packager
-        self.session: Session | None = None
-        self.poster: bytes | None = None
-        self.painted_from: bytes | None = None
-        self.painted_at = 0.0
-        self.metered = packager.bytes
-        self.touched = time.monotonic()
-        self.cached_playlist: tuple[int, bytes] | None = None
-        self.relay: Any = None
-        """The WHIP publisher's tracks, for previews; see rtc.py."""
 
 
 class Engine:
@@ -82,7 +47,7 @@ class Engine:
         self.tag = secrets.token_hex(3)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self.disk = Disk(folder, warn_mb=self.settings.disk_warn_mb, reserve_mb=self.settings.disk_reserve_mb)
-        self._chores = Chores(self)
+        self._chores = Chores(self.streams, self.settings, self.disk, self.on_disk, market.tell)
         self._opening: dict[UUID, asyncio.Lock] = {}
         self._known = asyncio.Condition()
         self._replays: dict[UUID, tuple[int, str]] = {}
@@ -195,7 +160,7 @@ class Engine:
             stream.relay = None
             stream.touched = time.monotonic()
         if not session.refused and session.findings.told:
-            tell(self, session, [])
+            tell(self.market.tell, session, [])
         if session.told:
             self._tell(session, "unpublished", clock.now(), reason)
         log.info("publisher gone", stream=str(stream.id), reason=reason)
@@ -204,7 +169,7 @@ class Engine:
         """Its stream cannot be carried: the host is told why, and that stays until the next publisher."""
         session.refused = True
         warning = error.warning if isinstance(error, Refused) else StreamWarning("bad-stream", 0.0, str(error)[:200])
-        tell(self, session, [warning])
+        tell(self.market.tell, session, [warning])
 
     def _throw_out(self, session: Session, reason: str) -> None:
         self.end(session, reason)

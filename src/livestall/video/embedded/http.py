@@ -14,9 +14,10 @@ from livestall.base.errors import Invalid
 from livestall.video.backends.embedded import SIGNATURE
 from livestall.video.embedded import metrics, playlist
 from livestall.video.embedded.chores import POSTER_FILE
-from livestall.video.embedded.engine import Engine, LiveStream
+from livestall.video.embedded.engine import Engine
 from livestall.video.embedded.packager import Packager
 from livestall.video.embedded.recorder import MEDIA_FILE
+from livestall.video.embedded.stream import LiveStream
 from livestall.video.embedded.webrtc_http import WebRtc
 
 ENGINE = web.AppKey("engine", Engine)

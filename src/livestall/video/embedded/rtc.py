@@ -17,8 +17,9 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from livestall.video.embedded import fmp4, h264, metrics, passthrough
 from livestall.video.embedded.aac import OpusToAac
-from livestall.video.embedded.engine import Engine, LiveStream, Session
+from livestall.video.embedded.engine import Engine
 from livestall.video.embedded.packager import Packager
+from livestall.video.embedded.stream import LiveStream, Session
 
 log = structlog.get_logger()
 CONNECT_SECONDS = 15.0
