@@ -48,3 +48,10 @@ async def test_what_a_recording_lacks_is_told_with_the_replay(db: Database) -> N
     assert stored.recording_gaps == [gap]
     assert playback.gap_seconds == 4.5
     assert b'"gap_seconds":4.5' in msgspec.json.encode(playback)
+
+
+def test_the_operator_reads_how_the_recordings_do() -> None:
+    assert video.DiskHealth(free_bytes=90_000_000_000).sentence() == ""
+    assert "almost full: 4,000 MB free" in video.DiskHealth("low", 4_000_000_000).sentence()
+    paused = video.DiskHealth("full", 12_000_000, 2, 61.0, "disk-full").sentence()
+    assert paused.startswith("2 running shows are not recorded (disk-full, 12 MB free); 61 s are missing")

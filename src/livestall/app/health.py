@@ -69,7 +69,16 @@ async def _http(name: str, url: str) -> PlaneHealth:
 
 async def _media(host: str, media: video.Settings) -> PlaneHealth:
     listens = await _listens("media", host, [media.rtmp_port])
-    return await _http("media", f"http://{host}:{media.port}/healthz") if listens.state == "up" else listens
+    if listens.state == "down":
+        return listens
+    url = f"http://{host}:{media.port}/healthz"
+    try:
+        async with httpx.AsyncClient(timeout=LOOK_SECONDS, trust_env=False) as client:
+            answer = await client.get(url)
+            found = msgspec.json.decode(answer.content, type=video.DiskHealth)
+    except (httpx.HTTPError, msgspec.MsgspecError) as error:
+        return PlaneHealth("media", "down", f"does not answer: {error!r}")
+    return PlaneHealth("media", "up", found.sentence())
 
 
 async def _listens(name: str, host: str, ports: Sequence[int]) -> PlaneHealth:

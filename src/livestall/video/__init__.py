@@ -11,6 +11,7 @@ from livestall.video.actions import (
     stream,
 )
 from livestall.video.model import (
+    DiskHealth,
     Ingest,
     NewStream,
     Playback,
@@ -21,6 +22,6 @@ from livestall.video.model import (
 )
 
 __all__ = [
-    "Ingest", "NewStream", "Playback", "Settings", "StreamRecorded", "StreamStarted", "StreamStopped", "close_streams",
-    "ingest_of", "open_streams", "playback_of", "poster_of", "rotate_key", "set_mode", "stream",
+    "DiskHealth", "Ingest", "NewStream", "Playback", "Settings", "StreamRecorded", "StreamStarted", "StreamStopped",
+    "close_streams", "ingest_of", "open_streams", "playback_of", "poster_of", "rotate_key", "set_mode", "stream",
 ]  # fmt: skip

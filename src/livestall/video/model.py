@@ -216,6 +216,26 @@ class StreamWarning(msgspec.Struct, frozen=True):
     detail: Annotated[str, Meta(max_length=200)] = ""
 
 
+class DiskHealth(msgspec.Struct, frozen=True):
+    """How a media process records: `paused` live streams are not recorded just now, `missing_seconds` are lost."""
+
+    disk: Literal["good", "low", "full"] = "good"
+    free_bytes: int | None = None
+    paused: int = 0
+    missing_seconds: float = 0.0
+    reason: GapReason | None = None
+
+    def sentence(self) -> str:
+        """For the operator; empty when all is well."""
+        free = "unknown" if self.free_bytes is None else f"{self.free_bytes / 1e6:,.0f} MB"
+        if self.paused:
+            lost = f"{self.missing_seconds:,.0f} s are missing so far"
+            return f"{self.paused} running shows are not recorded ({self.reason}, {free} free); {lost}; the shows go on"
+        if self.disk != "good":
+            return f"the disk of the recordings is {'almost full' if self.disk == 'low' else 'full'}: {free} free"
+        return f"{self.missing_seconds:,.0f} s of running shows are not in the record" if self.missing_seconds else ""
+
+
 class Online(msgspec.Struct, frozen=True, kw_only=True):
     """A publisher as the media server sees it now."""
 

@@ -1,0 +1,118 @@
+"""What bad encoders send, watched by hls.js in a real Chromium: it plays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, async_playwright
+from tests.video import test_bad_publishers as bad
+from tests.video.conftest import Stand, until
+from tests.video.raw_rtmp import VIDEO, Encoder, Tag, film
+
+CHROMIUM = Path("/usr/bin/chromium")
+PLAYER = Path(__file__).parents[2] / "web/node_modules/hls.js/dist/hls.light.min.js"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--autoplay-policy=no-user-gesture-required"]
+PAGE = """<!doctype html><video id=v muted playsinline></video><script src=/hls.js></script><script>
+const S = window.S = {fatal: [], frames: 0, first: null, seen: []}, v = document.getElementById('v')
+const begun = performance.now()
+const hls = new Hls({lowLatencyMode: true})
+hls.on(Hls.Events.ERROR, (_, e) => { if (e.fatal) S.fatal.push(e.details) })
+hls.on(Hls.Events.MANIFEST_PARSED, () => v.play())
+v.requestVideoFrameCallback(function frame() {
+  S.frames++; S.first ??= performance.now() - begun; v.requestVideoFrameCallback(frame)
+})
+hls.loadSource(new URLSearchParams(location.search).get('src')); hls.attachMedia(v)
+</script>"""
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(not CHROMIUM.exists() or not PLAYER.exists(), reason="needs Chromium and hls.js"),
+]
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[str]:
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text=PAGE, content_type="text/html")
+
+    async def player(_request: web.Request) -> web.FileResponse:
+        return web.FileResponse(PLAYER)
+
+    app = web.Application()
+    app.add_routes([web.get("/", page), web.get("/hls.js", player)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+def dead(tag: Tag) -> Tag | None:
+    return None if tag.kind == VIDEO and not tag.header and 5000 < tag.ms < 10_000 else tag
+
+
+def radio(tag: Tag) -> Tag | None:
+    return None if tag.kind == VIDEO and not tag.header and tag.ms < 9000 else tag
+
+
+CASES: dict[str, Any] = {
+    "hours": bad.hours, "backwards": bad.backwards, "equal": bad.equal, "hollow": bad.hollow, "wrap": bad.wrap,
+    "dead camera": dead, "radio": radio,
+}  # fmt: skip
+
+
+async def watch(browser: Browser, site: str, stand: Stand, change: Any, **shape: float) -> dict[str, Any]:
+    """Broadcast 16 seconds of what `change` makes, watched from the first list on; what the page saw."""
+    stream_id, secret = stand.market.add()
+    encoder = Encoder(stand.rtmp_port, f"{stream_id}?k={secret}")
+    await encoder.open()
+    pushing = asyncio.create_task(encoder.push(film(20, **shape), change, 16))  # type: ignore[arg-type]
+    await until(lambda: (one := stand.engine.streams.get(stream_id)) and one.packager.segments, 12)
+    page = await browser.new_page()
+    await page.goto(f"{site}/?src={stand.base}/media/{stream_id}/live.m3u8")
+    await pushing
+    seen = await page.evaluate("({...S, at: v.currentTime, start: v.played.length ? v.played.start(0) : null})")
+    seen["watched"] = sum(
+        await page.evaluate("[...Array(v.played.length)].map((_, i) => v.played.end(i) - v.played.start(i))")
+    )
+    await page.close()
+    await encoder.close()
+    return seen
+
+
+async def test_hls_js_plays_whatever_the_encoder_does(stand: Stand, site: str) -> None:
+    film(20)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        shows = await asyncio.gather(*(watch(browser, site, stand, change) for change in CASES.values()))
+        await browser.close()
+    for name, seen in zip(CASES, shows, strict=True):
+        assert seen["fatal"] == [], (name, seen)
+        least = 6 if name == "radio" else 10
+        assert seen["watched"] > least, (name, seen)
+        assert seen["frames"] > least * 2, (name, seen)
+
+
+async def test_who_joins_between_rare_keyframes_has_a_picture_soon(stand: Stand, site: str) -> None:
+    stream_id, secret = stand.market.add()
+    encoder = Encoder(stand.rtmp_port, f"{stream_id}?k={secret}")
+    await encoder.open()
+    pushing = asyncio.create_task(encoder.push(film(40, gop_seconds=10.0), lambda tag: tag, 30))
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        await until(lambda: (one := stand.engine.streams.get(stream_id)) and one.packager.next_number >= 2, 15)
+        await asyncio.sleep(4)  # in the middle of a group of pictures
+        page = await browser.new_page()
+        await page.goto(f"{site}/?src={stand.base}/media/{stream_id}/live.m3u8")
+        await page.wait_for_function("S.first !== null", timeout=15_000)
+        seen = await page.evaluate("S")
+        assert seen["first"] < 4000, seen
+        await page.wait_for_function("S.frames > 60", timeout=15_000)
+        assert (await page.evaluate("S.fatal")) == []
+        await browser.close()
+    pushing.cancel()
+    await encoder.close()
