@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type ReactNode, useCallback, useState } from "react";
+import { type ReactNode, useCallback, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api } from "@/shared/api/client";
-import type { Snapshot } from "@/shared/api/types";
+import type { Show, Snapshot } from "@/shared/api/types";
 import type { Offer, PlaceOrder } from "@/shared/lib/offer";
 import { useDarkPage } from "@/shared/lib/theme";
 import { useTitle } from "@/shared/lib/use-title";
@@ -18,6 +18,12 @@ import styles from "./room.module.css";
 export interface CheckoutSlot { offer: Offer; place: PlaceOrder; onClose: () => void }
 
 interface Props { showId: string; renderCheckout: (slot: CheckoutSlot) => ReactNode }
+
+/** The show's own people are given a WebRTC address, by HTTP alone; it has a picture while the host broadcasts by WebRTC. */
+function withWhep(show: Show | undefined, whepUrl: string | null): Show | undefined {
+  if (!show?.playback || !whepUrl || show.stream?.protocol !== "whip") return show;
+  return { ...show, playback: { ...show.playback, whep_url: whepUrl } };
+}
 
 /** A show, live or replayed. Buying is handed in from outside, since it belongs to another noun. */
 export function Room({ showId, renderCheckout }: Props) {
@@ -35,7 +41,9 @@ export function Room({ showId, renderCheckout }: Props) {
   const deals = useLive(client, (state) => state.deals) ?? first.data?.deals;
   const stock = useLive(client, (state) => state.totals.stock) ?? first.data?.totals.stock;
   const viewers = useLive(client, (state) => state.totals.viewers) ?? first.data?.totals.viewers ?? 0;
-  const show = live ?? first.data?.show;
+  const told = live ?? first.data?.show;
+  const whepUrl = first.data?.show.playback?.whep_url ?? null;
+  const show = useMemo(() => withWhep(told, whepUrl), [told, whepUrl]);
   const [offer, setOffer] = useState<Offer | null>(null);
   const place = usePlaceOrder(client, showId);
   const closeOffer = useCallback(() => setOffer(null), []);

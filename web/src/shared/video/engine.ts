@@ -1,6 +1,9 @@
 import Hls, { type ErrorData, type HlsConfig } from "hls.js/light";
 
 import type { Playback } from "../api/types";
+import { serverClock } from "../lib/clock";
+import { estimatedAt, plainConfig } from "./plain-hls";
+import { WhepPlayer } from "./whep-player";
 
 /** "blocked": the browser wants a tap before it plays at all. */
 export type VideoStatus = "loading" | "playing" | "stalled" | "reconnecting" | "blocked" | "ended";
@@ -15,17 +18,22 @@ function config(playback: Playback): Partial<HlsConfig> {
   // The distance from the live edge is the playlist's PART-HOLD-BACK: hls.js honours it only while we set none ourselves.
   return playback.kind === "replay" ? { enableWorker: true, backBufferLength: 60 } : {
     enableWorker: true, lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1, backBufferLength: 20,
-    liveSyncOnStallIncrease: 0.5, manifestLoadPolicy: { default: {
+    liveSyncOnStallIncrease: 0.5, ...plainConfig(playback), manifestLoadPolicy: { default: {
       maxTimeToFirstByteMs: 8000, maxLoadTimeMs: 10_000, timeoutRetry: { maxNumRetry: 1, retryDelayMs: 200, maxRetryDelayMs: 500 },
       errorRetry: { maxNumRetry: 1, retryDelayMs: 300, maxRetryDelayMs: 1000 },
     } },
   };
 }
 
-/** Plays one HLS address in one <video> and heals itself: a fatal error or a long stall starts it anew with back-off. */
+/**
+ * Plays one show in one <video> and heals itself: a fatal error or a long stall starts it anew with back-off. By HLS, or
+ * by WebRTC for those who were given a `whep_url`, and by HLS again if that does not come about.
+ */
 export class VideoEngine {
   state: VideoState = { status: "loading", muted: true, width: 0, height: 0 };
   private hls: Hls | null = null;
+  private whep: WhepPlayer | null = null;
+  private whepFailed = false;
   private restarts = 0;
   private mediaErrors = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -42,7 +50,7 @@ export class VideoEngine {
     video.addEventListener("ended", () => this.set({ status: "ended" }), options);
     video.addEventListener("resize", () => this.set({ width: video.videoWidth, height: video.videoHeight }), options);
     video.addEventListener("volumechange", () => this.set({ muted: video.muted }), options);
-    video.addEventListener("error", () => { if (!this.hls) this.restart(); }, options);
+    video.addEventListener("error", () => { if (!this.hls && !this.whep) this.restart(); }, options);
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.chase(); }, options);
     this.load();
   }
@@ -51,8 +59,7 @@ export class VideoEngine {
     this.cleanup.abort();
     clearTimeout(this.timer);
     clearTimeout(this.stallTimer);
-    this.hls?.destroy();
-    this.hls = null;
+    this.drop();
     this.video.removeAttribute("src");
   }
 
@@ -61,11 +68,14 @@ export class VideoEngine {
     return () => this.listeners.delete(listener);
   };
 
-  /** The stream time of the picture on screen, in ms since the epoch; null when the stream carries none. */
+  /** The stream time of the picture on screen, in ms since the epoch; null when the stream carries none (WebRTC: it is now). */
   playingAt(): number | null {
-    if (this.hls) return this.hls.playingDate?.getTime() ?? null;
+    if (this.whep) return null;
+    if (this.hls) return this.hls.playingDate?.getTime() ?? estimatedAt(this.playback, this.hls.latency, serverClock.now());
     const start = (this.video as HTMLVideoElement & { getStartDate?: () => Date }).getStartDate?.().getTime();
-    return start === undefined || Number.isNaN(start) ? null : start + this.video.currentTime * 1000;
+    if (start !== undefined && !Number.isNaN(start)) return start + this.video.currentTime * 1000;
+    const { seekable, currentTime } = this.video;
+    return estimatedAt(this.playback, seekable.length ? seekable.end(seekable.length - 1) - currentTime : null, serverClock.now());
   }
 
   /** Seconds behind the camera, or null. */
@@ -104,10 +114,17 @@ export class VideoEngine {
     if (this.video.paused) void this.play();
   }
 
-  private load(): void {
+  private drop(): void {
     this.hls?.destroy();
     this.hls = null;
+    this.whep?.stop();
+    this.whep = null;
+  }
+
+  private load(): void {
+    this.drop();
     this.set({ status: this.restarts > 0 ? "reconnecting" : "loading" });
+    if (this.playback.whep_url && !this.whepFailed) return this.loadWhep(this.playback.whep_url);
     if (!Hls.isSupported()) return this.loadNative();
     const hls = new Hls(config(this.playback));
     this.hls = hls;
@@ -115,6 +132,16 @@ export class VideoEngine {
     hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
     hls.loadSource(this.playback.hls_url);
     hls.attachMedia(this.video);
+  }
+
+  private loadWhep(endpoint: string): void {
+    const show = (stream: MediaStream | null) => {
+      this.video.srcObject = stream;
+      if (stream) void this.play();
+    };
+    const giveUp = () => { this.whepFailed = true; show(null); this.load(); };
+    this.whep = new WhepPlayer({ endpoint, onStream: show, onStats: () => undefined, onUnavailable: giveUp });
+    this.whep.start();
   }
 
   private loadNative(): void {

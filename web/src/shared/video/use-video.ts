@@ -11,6 +11,7 @@ export function useVideoEngine(video: HTMLVideoElement | null, playback: Playbac
   const [engine, setEngine] = useState<VideoEngine | null>(null);
   const url = playback?.hls_url;
   const kind = playback?.kind;
+  const whep = playback?.whep_url;
   useEffect(() => {
     if (!video || !playback) return;
     const made = new VideoEngine(video, playback);
@@ -21,7 +22,7 @@ export function useVideoEngine(video: HTMLVideoElement | null, playback: Playbac
     };
     // The address and its kind say it all; the other fields of `playback` are advice.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [video, url, kind]);
+  }, [video, url, kind, whep]);
   return engine;
 }
 

@@ -1,11 +1,12 @@
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { api } from "@/shared/api/client";
 import type { Ingest, Show } from "@/shared/api/types";
 import { Button, Confirm, Countdown, Notice, toastError } from "@/shared/ui";
-import { startBroadcast, stopBroadcast, useBroadcast } from "./broadcast";
+import { ingestQuery } from "../api";
+import { startBroadcast, stopBroadcast, takesBrowser, useBroadcast } from "./broadcast";
 import { startCamera, stopCamera, useCamera } from "./camera";
 import { DeviceChoice } from "./camera-view";
 import styles from "./camera.module.css";
@@ -16,6 +17,7 @@ export function BroadcastHere({ show }: { show: Show }) {
   const camera = useCamera();
   const broadcast = useBroadcast();
   const [stopping, setStopping] = useState(false);
+  const ingest = useQuery(ingestQuery(show.id));
   const begin = useMutation({
     mutationFn: async () => startBroadcast(show.id, await api.get<Ingest>(`/shows/${show.id}/ingest`)),
     onError: toastError,
@@ -32,6 +34,7 @@ export function BroadcastHere({ show }: { show: Show }) {
       </div>
     );
   }
+  if (ingest.data && !takesBrowser(ingest.data)) return <Notice>{t("source.noBrowser")}</Notice>;
   if (camera.phase !== "on") {
     return (
       <div className={styles.here}>

@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from "react";
 
 import { cameraNow, stopCamera, watchCamera } from "./camera";
-import type { PictureStats } from "./rate-meter";
+import type { PictureStats } from "@/shared/video/rate-meter";
 import { type PublishState, WhipPublisher } from "./whip-publisher";
 
 /** The broadcast that this tab sends, if any: one show at a time, kept while the host walks through the pages. */
@@ -34,17 +34,20 @@ export const useBroadcast = (): BroadcastState =>
     () => state,
   );
 
-export interface WhipAddress { whip_url: string; whip_token: string }
+export interface WhipAddress { whip_url: string | null; whip_token: string | null }
+
+/** Not every media server takes a browser's camera. */
+export const takesBrowser = (ingest: WhipAddress): boolean => ingest.whip_url !== null;
 
 /** Sends the camera of this tab to the show. The camera must be on. */
 export function startBroadcast(showId: string, ingest: WhipAddress, goLiveOnArrival = false): void {
   const stream = cameraNow().stream;
-  if (!stream) return;
+  if (!stream || ingest.whip_url === null) return;
   void publisher?.stop();
   unwatch?.();
   const mine = new WhipPublisher({
     endpoint: ingest.whip_url,
-    token: ingest.whip_token,
+    token: ingest.whip_token ?? "",
     onState: (publish) => { if (publisher === mine) set({ publish, ...(publish.phase === "live" ? {} : { stats: null }) }); },
     onStats: (stats) => { if (publisher === mine) set({ stats }); },
   });

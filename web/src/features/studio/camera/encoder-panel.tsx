@@ -10,13 +10,15 @@ import styles from "./camera.module.css";
 /** Server and key for OBS and its like, and the settings that make the picture quick. */
 export function EncoderPanel({ show }: { show: Show }) {
   const { t } = useTranslation(["studio", "common"]);
-  const ingest = useQuery(ingestQuery(show.id));
+  // A media server may go away and the show move to another: the panel shows where to publish now.
+  const ingest = useQuery({ ...ingestQuery(show.id), refetchInterval: show.stream?.online ? false : 5000 });
   const [shown, setShown] = useState(false);
   if (ingest.isPending) return <Skeleton height={160} radius={12} />;
   if (ingest.error && !ingest.data) return <ErrorState error={ingest.error} onRetry={() => void ingest.refetch()} />;
-  const { rtmp_server, rtmp_key } = ingest.data;
+  const { rtmp_server, rtmp_key, moved_at } = ingest.data;
   return (
     <div className={styles.here}>
+      {moved_at && <Notice tone="warn">{t("encoder.moved")}</Notice>}
       {show.stream?.online && show.stream.protocol !== "whip" ? <Notice tone="good">{t("encoder.arrived")}</Notice> : <p className={styles.note}>{t("encoder.text")}</p>}
       <Secret label={t("encoder.server")} value={rtmp_server} shown />
       <Secret label={t("encoder.key")} value={rtmp_key} shown={shown} />

@@ -4,7 +4,7 @@ import type { Show } from "@/shared/api/types";
 import { Notice } from "@/shared/ui";
 import styles from "./camera.module.css";
 import { findings } from "./health";
-import type { PictureStats } from "./rate-meter";
+import type { PictureStats } from "@/shared/video/rate-meter";
 
 interface Props { show: Show; stats: PictureStats | null; own: boolean }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { findings, verdict } from "./health";
-import type { PictureStats } from "./rate-meter";
+import type { PictureStats } from "@/shared/video/rate-meter";
 
 const fine: PictureStats = {
   kilobitsPerSecond: 2400, framesPerSecond: 30, width: 1280, height: 720, keyframeSeconds: 2, roundTripMs: 20, lossPercent: 0, limitedBy: "none",

@@ -1,4 +1,4 @@
-import type { PictureStats } from "./rate-meter";
+import type { PictureStats } from "@/shared/video/rate-meter";
 
 /** What is not well with the picture, worst first. Each has a sentence of advice in the words of the page. */
 export type HealthFinding = "loss" | "cpu" | "bandwidth" | "slow-frames" | "rare-keyframes" | "thin";

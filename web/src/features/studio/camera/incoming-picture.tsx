@@ -6,8 +6,8 @@ import { cx } from "@/shared/lib/cx";
 import { IconButton } from "@/shared/ui";
 import { useVideoEngine } from "@/shared/video";
 import styles from "./camera.module.css";
-import type { PictureStats } from "./rate-meter";
-import { WhepPlayer } from "./whep-player";
+import type { PictureStats } from "@/shared/video/rate-meter";
+import { WhepPlayer } from "@/shared/video/whep-player";
 
 interface Props { show: Show; onStats: (stats: PictureStats | null) => void; className?: string }
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { h264First, withStartBitrate } from "./peer";
-import { RateMeter } from "./rate-meter";
+import { h264First, withStartBitrate } from "@/shared/video/peer";
+import { RateMeter } from "@/shared/video/rate-meter";
 import { type PublishState, WhipPublisher } from "./whip-publisher";
 
 /** A peer that gathers at once and connects when told. */

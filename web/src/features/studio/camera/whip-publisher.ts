@@ -5,8 +5,8 @@
  * again with the same key cannot help. All words for people live in the pages: this file only names problems.
  */
 
-import { gathered, hinted, preferH264, withStartBitrate } from "./peer";
-import { type PictureStats, RateMeter } from "./rate-meter";
+import { gathered, hinted, preferH264, withStartBitrate } from "@/shared/video/peer";
+import { type PictureStats, RateMeter } from "@/shared/video/rate-meter";
 
 export type PublishProblem = "refused" | "unreachable" | "lost" | "unsupported";
 

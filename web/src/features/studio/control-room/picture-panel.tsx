@@ -9,7 +9,8 @@ import { CameraView, MicrophoneMeter } from "../camera/camera-view";
 import { EncoderPanel } from "../camera/encoder-panel";
 import { HealthList } from "../camera/health-list";
 import { IncomingPicture } from "../camera/incoming-picture";
-import type { PictureStats } from "../camera/rate-meter";
+import { StreamWarnings } from "../camera/stream-warnings";
+import type { PictureStats } from "@/shared/video/rate-meter";
 import type { RoomProps } from "./control-room";
 import styles from "./control-room.module.css";
 
@@ -34,6 +35,7 @@ export function PicturePanel({ show, onEdit }: RoomProps & { onEdit: () => void 
         {own ? <CameraView className={styles.view} /> : <IncomingPicture show={show} onStats={setIncoming} className={styles.view} />}
         <span className={styles.lamp}><Lamp online={show.stream?.online ?? false} /></span>
       </div>
+      <StreamWarnings show={show} />
       {own && <MicrophoneMeter />}
       <HealthList show={show} stats={mine ? broadcast.stats : incoming} own={mine} />
       {early ? <div className={styles.early}><p>{t("source.early")}</p><Button size="small" icon="edit" onClick={onEdit}>{t("plan.change")}</Button></div> : (
