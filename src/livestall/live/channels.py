@@ -51,6 +51,10 @@ class Loaded(msgspec.Struct, frozen=True):
     mark: int = 0
 
 
+LAG_SHARE = 1.5
+"""Ticks are longer than a broadcast takes by this factor."""
+
+
 class Source(Truth, Protocol):
     """Where snapshots come from. Raises NotFound, Unavailable."""
 
@@ -77,8 +81,10 @@ class Channels:
         return self._open.get(channel)
 
     def interval(self) -> float:
-        """The tick in seconds: longer when this gateway has more readers than it could serve at the usual tick."""
-        return max(self._settings.tick_ms / 1000, self._hub.readers / self._settings.deliveries_per_second)
+        """The tick in seconds: longer when this gateway has more readers than it could serve at the usual tick, or when
+        broadcasts take longer than they should, so that commands get their turn and broadcasts do not pile up."""
+        by_readers = self._hub.readers / self._settings.deliveries_per_second
+        return max(self._settings.tick_ms / 1000, by_readers, LAG_SHARE * self._hub.lag())
 
     def _channel(self, channel: UUID) -> Channel:
         found = self._open.get(channel)

@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from livestall.base.metrics import Counter
 from livestall.live import frames
 from livestall.live.model import Settings
 
+FLUSHES = Counter("livestall_live_ticks_total", "Messages of events and totals that rooms were told")
+LINES = Counter(
+    "livestall_live_lines_total", "Chat lines of rooms, by what became of them: said or only counted", ["how"]
+)
+SAID, COUNTED = LINES.labels("said"), LINES.labels("counted")
+
 
 class Lines:
-    """The allowance of chat lines: never more than `per_second` within any second."""
+    """The allowance of chat lines: never more than `per_second` within any second, and of a rush not all at once.
+
+    A line that is taken is delivered at the end of its tick, so the second that counts is longer by a tick.
+    A burst of a third of the allowance passes as it is; in a lasting rush the lines come evenly.
+    """
 
     def __init__(self, per_second: int) -> None:
-        self._rate = per_second / 2
-        self._whole = max(1.0, per_second / 2)
-        self._left = self._whole
+        self._taken: deque[float] = deque(maxlen=per_second)
+        self._rate = float(per_second)
+        self._burst = max(1.0, per_second / 3)
+        self._left = self._burst
         self._at = 0.0
 
-    def take(self, now: float) -> bool:
-        self._left = min(self._whole, self._left + (now - self._at) * self._rate)
+    def take(self, now: float, tick: float) -> bool:
+        """Whether a line may pass at `now`, when ticks are `tick` long; both in seconds."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
         self._at = now
-        if self._left < 1:
+        is_full = len(self._taken) == self._taken.maxlen and now - self._taken[0] < 1 + tick
+        if is_full or self._left < 1:
             return False
         self._left -= 1
+        self._taken.append(now)
         return True
 
 
@@ -67,10 +83,13 @@ class Tick:
         if self._first is None:
             self._first = seq
         self._last = seq
-        if kind in self._sampled and not self._lines.take(asyncio.get_running_loop().time()):
-            self._more += 1
-        else:
+        if kind not in self._sampled:
             self._encoded.append(encoded)
+        elif self._lines.take(asyncio.get_running_loop().time(), self._interval()):
+            SAID.inc()
+            self._encoded.append(encoded)
+        else:
+            self._more += 1
         self._wake()
 
     def total(self, slot: str, value: Any, key: str | None = None) -> None:
@@ -120,6 +139,8 @@ class Tick:
         if self._first is None and not self._changed:
             return
         first, last = self._first, None if self._first is None else self._last
+        FLUSHES.inc()
+        COUNTED.inc(self._more)
         payload = frames.events(first, last, self._encoded, self._changed, self._more)
         before = self._last if first is None else first - 1
         self._encoded, self._changed, self._first, self._more = [], {}, None, 0
