@@ -66,13 +66,18 @@ def _works(command: Sequence[str], **options: Any) -> bool:
 
 
 class Postgres:
-    """One server over one data folder. `start` makes the folder on first use; `stop` ends it within seconds."""
+    """One server over one data folder. `start` makes the folder on first use; `stop` ends it within seconds.
 
-    def __init__(self, folder: Path, *, major: int = 18, settings: str = "") -> None:
+    `network` ("10.0.0.1/24") lets it listen on that address too, for the machines of that network without a password:
+    for networks that nobody else is in. Said when the folder is made.
+    """
+
+    def __init__(self, folder: Path, *, major: int = 18, settings: str = "", network: str = "") -> None:
         self.folder = folder.resolve()
         self.major = major
         self.process: subprocess.Popen[Any] | None = None
         self._settings = settings
+        self.address, _, self._prefix = network.partition("/")
         self._lock: IO[str] | None = None
         self._socket_folder: Path | None = None
         self._log_start = 0
@@ -88,6 +93,10 @@ class Postgres:
 
     def dsn(self, database: str = "livestall") -> str:
         return f"postgresql://livestall@/{database}?host={self._socket_folder}"
+
+    def network_dsn(self, database: str = "livestall") -> str:
+        """The URL for the other machines of its network."""
+        return f"postgresql://livestall@{self.address}:5432/{database}"
 
     def start(self) -> None:
         """Start and wait until a connection works. Raises PostgresFailed, BlockingIOError if the folder is in use."""
@@ -191,6 +200,11 @@ class Postgres:
             raise PostgresFailed(f"initdb failed:\n{done.stderr.decode(errors='replace')[-2000:]}")
         with (self.data / "postgresql.conf").open("a") as conf:
             conf.write(CONFIG + self._settings)
+            if self.address:
+                conf.write(f"\nlisten_addresses = '{self.address}'\n")
+        if self.address:
+            with (self.data / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all livestall {self.address}/{self._prefix} trust\n")
 
     def spawn(self) -> None:
         """Start the server process over the prepared folder, without waiting for it."""
