@@ -56,6 +56,12 @@ def migrate(_arguments: argparse.Namespace) -> int:
     return 0
 
 
+def first_run(_arguments: argparse.Namespace) -> int:
+    from livestall.app import first_run as house
+
+    return house.run()
+
+
 def settings(arguments: argparse.Namespace) -> int:
     from livestall.app import settings as house
 
@@ -131,6 +137,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "openapi": (openapi, "print the API's OpenAPI 3.1 description"),
     "media-config": (media_config, "print the configuration of a neighbouring media server"),
     "migrate": (migrate, "bring the database at LIVESTALL_DATABASE_URL to the newest schema"),
+    "first-run": (first_run, "print the one-time link that makes the operator, where no `serve` does"),
     "web": (web, "one plane alone: HTTP API and pages"),
     "live": (live, "one plane alone: the live gateway"),
     "media": (media, "one plane alone: RTMP and WHIP in, HLS out"),

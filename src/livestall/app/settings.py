@@ -118,6 +118,10 @@ def load() -> Core:
         core = msgspec.convert(given, Core, strict=False)
     except msgspec.ValidationError as error:
         raise config.BadSettings(f"{config.PREFIX}…: {error}") from error
+    if core.bus_url and not core.secret:
+        raise config.BadSettings(
+            f"{config.PREFIX}BUS_URL joins several processes: set {config.PREFIX}SECRET, one for all"
+        )
     if core.secret:
         keys.use(core.secret)
     storage.use(storage.Disk(Path(core.data) / "files"))

@@ -39,6 +39,12 @@ LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncp
 AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """Errors that mean: nothing was committed, run the transaction again."""
 
+SESSION = {
+    "timezone": "UTC", "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "3", "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+}  # fmt: skip
+"""Settings of every connection. The server notices within 20 s that a machine is gone, and frees what it had locked."""
+
 Row = Any
 """A row of an answer: a mapping by column name."""
 
@@ -199,7 +205,7 @@ class Database:
                 if self._pool is None:
                     self._pool = await asyncpg.create_pool(
                         self.dsn, min_size=self._minimum, max_size=self._maximum, init=_set_up, timeout=5,
-                        command_timeout=30, server_settings={"timezone": "UTC", "lock_timeout": "10s"},
+                        command_timeout=30, server_settings={**SESSION, "lock_timeout": "10s"},
                     )  # fmt: skip
         return self._pool
 
@@ -253,7 +259,7 @@ class Database:
 
     async def connect(self) -> Any:
         """A connection outside the pool, set up the same way; for lanes that keep one. The caller closes it."""
-        connection = await asyncpg.connect(self.dsn, timeout=5, server_settings={"timezone": "UTC"})
+        connection = await asyncpg.connect(self.dsn, timeout=5, server_settings=SESSION)
         await _set_up(connection)
         return connection
 
