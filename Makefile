@@ -42,5 +42,6 @@ bench: setup ## every number, one JSON line each, and bench/RESULTS.md; BENCH="f
 	@scripts/setup bench
 	@$(BIN)/python bench/run.py $(BENCH)
 
-settings: setup ## writes docs/settings.md
+settings: setup ## writes docs/settings.md and docs/metrics.md
 	$(BIN)/livestall settings --markdown > docs/settings.md
+	$(BIN)/livestall metrics --markdown > docs/metrics.md

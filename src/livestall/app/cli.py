@@ -83,6 +83,17 @@ def reload(_arguments: argparse.Namespace) -> int:
     return house.run(Path(settings.load().data).resolve())
 
 
+def metrics(arguments: argparse.Namespace) -> int:
+    from livestall.app import exported as house
+
+    if arguments.markdown:
+        print(house.as_markdown(), end="")
+        return 0
+    for one in house.exported():
+        print(f"{one.name} ({one.kind})\n    {one.meaning}")
+    return 0
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     from livestall.app import doctor as house
 
@@ -134,6 +145,7 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace], int], str]] = {
     "doctor": (doctor, "say what is wrong with this machine"),
     "settings": (settings, "print every setting with its meaning"),
     "stock": (stock, "`stock check`: is every number what holds and movements say? --repair sets it right"),
+    "metrics": (metrics, "print every number that processes export, with its meaning"),
     "openapi": (openapi, "print the API's OpenAPI 3.1 description"),
     "media-config": (media_config, "print the configuration of a neighbouring media server"),
     "migrate": (migrate, "bring the database at LIVESTALL_DATABASE_URL to the newest schema"),
@@ -151,8 +163,8 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", required=True, metavar="command")
     for name, (_, meaning) in COMMANDS.items():
         one = commands.add_parser(name, help=meaning, description=meaning)
-        if name == "settings":
-            one.add_argument("--markdown", action="store_true", help="as the page docs/settings.md")
+        if name in {"settings", "metrics"}:
+            one.add_argument("--markdown", action="store_true", help=f"as the page docs/{name}.md")
         if name == "stock":
             one.add_argument("what", choices=["check"], help="compare pools with their holds and movements")
             one.add_argument("--repair", action="store_true", help="write correcting movements where that is safe")

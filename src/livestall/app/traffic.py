@@ -8,7 +8,7 @@ from typing import Any
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from livestall.base import trace
-from livestall.base.metrics import SECONDS, Counter, Gauge, Histogram
+from livestall.base.metrics import Counter, Gauge, Histogram
 
 PAGES = "pages"
 NO_ROUTE = "no route"
@@ -16,8 +16,11 @@ NO_ROUTE = "no route"
 REQUESTS = Counter(
     "livestall_http_requests_total", "Requests answered, by route and class of status", ["route", "status"]
 )
+STEPS = (0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Fewer than elsewhere: there are as many lines as routes times steps."""
+
 REQUEST = Histogram(
-    "livestall_http_request_seconds", "From a request's head to its answer's end", ["route"], buckets=SECONDS
+    "livestall_http_request_seconds", "From a request's head to its answer's end", ["route"], buckets=STEPS
 )
 IN_FLIGHT = Gauge("livestall_http_requests_in_flight", "Requests that are being answered")
 

@@ -106,7 +106,7 @@ class Watch:
         """Status line, media type and body of the answer for `path`."""
         if path == "/metrics":
             await self._bring_up_to_date()
-            return "200 OK", METRICS, metrics.exposition()
+            return "200 OK", METRICS, await metrics.exposition()
         if path == "/health":
             return "200 OK", PLAIN, b"alive\n"
         if path == "/ready":

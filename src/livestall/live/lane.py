@@ -8,6 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from livestall.base.errors import Refusal, TooMany
+from livestall.base.metrics import SIZES, Counter, Gauge, Histogram
+
+WAITING = Gauge("livestall_live_lane_waiting", "Chat lines and the like that wait for the batch before theirs")
+BATCH = Histogram("livestall_live_lane_batch_things", "Things of one batch of a lane", buckets=SIZES)
+FULL = Counter("livestall_live_lane_full_total", "Things refused because too many waited already")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,6 +41,7 @@ class Lane(Generic[T, R]):
 
     async def add(self, thing: T) -> R:
         if len(self._waiting) >= self._waiting_max:
+            FULL.inc()
             raise LaneFull(retry_after_seconds=1)
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((thing, future))
@@ -46,6 +52,8 @@ class Lane(Generic[T, R]):
     async def _work(self) -> None:
         while self._waiting:
             batch = [self._waiting.popleft() for _ in range(min(self._batch, len(self._waiting)))]
+            WAITING.set(len(self._waiting))
+            BATCH.observe(len(batch))
             try:
                 answers = await self._run([thing for thing, _ in batch])
             except Exception as error:
