@@ -139,6 +139,9 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await self.server.close(Unavailable())
+        for command in self.server.commands.values():
+            if command.close is not None:
+                await command.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.channels.gaps.close()
         try:

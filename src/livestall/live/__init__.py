@@ -7,8 +7,8 @@ from livestall.live.bus.redis import RedisBus
 from livestall.live.channels import Channels, Loaded, Source
 from livestall.live.hub import Edge, Hub
 from livestall.live.lane import Lane
-from livestall.live.model import MISSED_MAX, Caller, LiveEvent, NewEvent, Settings, TooFast, Total
-from livestall.live.socket import Command, Server, Tell
+from livestall.live.model import MISSED_MAX, Caller, Command, LiveEvent, NewEvent, Settings, Tell, TooFast, Total
+from livestall.live.socket import Server
 from livestall.live.store import (
     after,
     append,

@@ -55,6 +55,9 @@ def snapshot(body: bytes) -> bytes:
 
 
 def answer(command_id: UUID, result: Any) -> bytes:
+    """`result` may be JSON already (`msgspec.Raw`)."""
+    if isinstance(result, msgspec.Raw):
+        return b'{"type":"answer","id":%b,"ok":true,"result":%b}' % (_encode(command_id), bytes(result))
     return _encode({"type": "answer", "id": command_id, "ok": True, "result": result})
 
 

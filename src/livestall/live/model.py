@@ -6,6 +6,8 @@ value wins. Nothing here knows what the events say.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -102,6 +104,43 @@ class Caller(msgspec.Struct, frozen=True):
     locale: str
     role: str
     device: UUID | None = None
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A socket command: the form of its message (besides `type` and `id`), and what it does.
+
+    `run(caller, id, body)` returns the result of the answer or raises a Refusal. For what comes in rushes there is
+    `start(caller, id, body, tell, answer)`, which returns at once: it calls `tell` any number of times with how far it
+    is, and `answer` once with the result, which may be JSON already, or with the exception that stands against it.
+    `close` is awaited when the process ends.
+    """
+
+    form: type[Any]
+    run: Callable[..., Awaitable[Any]] | None = None
+    start: Callable[..., None] | None = None
+    close: Callable[[], Awaitable[None]] | None = None
+
+
+Tell = Callable[[Any], None]
+
+
+class Bucket:
+    """`rate` a second, `burst` at once."""
+
+    __slots__ = ("_at", "_burst", "_left", "_rate")
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate, self._burst = rate, burst
+        self._left, self._at = float(burst), time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class WrongTicket(Unauthenticated):

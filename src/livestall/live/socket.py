@@ -23,9 +23,9 @@ from livestall.base.metrics import Counter
 from livestall.live import frames
 from livestall.live.channels import Channels
 from livestall.live.hub import Edge, Hub, Reader
-from livestall.live.model import Caller, MessageTooLarge, NotUnderstood, Settings, TooFast
+from livestall.live.model import Bucket, Caller, Command, MessageTooLarge, NotUnderstood, Settings, TooFast
 from livestall.live.tickets import Tickets
-from livestall.live.upgrades import Doorstep, listen
+from livestall.live.upgrades import Doorstep, forget_upgrade, listen
 
 log = structlog.get_logger()
 COMMANDS = Counter("livestall_socket_commands_total", "Commands that came over sockets", ["command"])
@@ -39,19 +39,6 @@ COME_BACK_SECONDS, COME_BACK_PER_SECOND = 1.0, 2000
 """Whoever is told bye because the process ends comes back within so long, not more than so many a second."""
 
 
-class Command(msgspec.Struct, frozen=True):
-    """A socket command: the form of its message (besides `type` and `id`), and what it does. `run(caller, id, body)`
-    returns the result of the answer or raises a Refusal. A command that `tells` is run with a fourth argument: a
-    function that says how far it is, before its answer."""
-
-    form: type[Any]
-    run: Callable[..., Awaitable[Any]]
-    tells: bool = False
-
-
-Tell = Callable[[Any], None]
-
-
 class Envelope(msgspec.Struct, frozen=True):
     type: str
     id: UUID | None = None
@@ -60,25 +47,10 @@ class Envelope(msgspec.Struct, frozen=True):
     traceparent: str | None = None
 
 
+_decode = msgspec.json.Decoder(Envelope).decode
+
 BUG_EN = "Something broke on our side and was recorded. Try again."
 BUG_ZH = "系统出错，已记录。请稍后重试。"
-
-
-class Bucket:
-    """`rate` a second, `burst` at once."""
-
-    def __init__(self, rate: float, burst: int) -> None:
-        self._rate, self._burst = rate, burst
-        self._left, self._at = float(burst), time.monotonic()
-
-    def take(self) -> bool:
-        now = time.monotonic()
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 class Connection(WSListener):
@@ -92,15 +64,17 @@ class Connection(WSListener):
         self._caller: Caller | None = None
         self._reader: Reader | None = None
         self._transport: WSTransport | None = None
-        self._decode = msgspec.json.Decoder(Envelope).decode
         self._bucket = Bucket(server.settings.commands_per_second, server.settings.commands_burst)
         self._under_way: set[asyncio.Task[None]] = set()
+        self._started = 0
+        self._quiet: asyncio.Future[None] | None = None
         self._refused = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._saying_bye = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._transport = transport
+        forget_upgrade(transport)
         server = self._server
         self._reader = reader = Reader(transport.underlying_transport, self._edge, server.settings)
         reader.on_drained = self._drained
@@ -114,6 +88,7 @@ class Connection(WSListener):
         try:
             self._caller = server.tickets.read(self._ticket, self._channel)
             self._locale = self._caller.locale or self._locale
+            self._ticket = ""
         except Refusal as refusal:
             self.bye(refusal, WSCloseCode.POLICY_VIOLATION, -1)
             return
@@ -158,7 +133,7 @@ class Connection(WSListener):
         payload = frame.get_payload_as_bytes()
         try:
             payload.decode()  # all of it is UTF-8, also the parts that no field reads
-            envelope = self._decode(payload)
+            envelope = _decode(payload)
         except UnicodeDecodeError:
             self.bye(NotUnderstood(reason="text is UTF-8"), WSCloseCode.INVALID_TEXT, BYE_RETRY_SECONDS)
         except msgspec.MsgspecError as error:
@@ -201,7 +176,7 @@ class Connection(WSListener):
             reason = NotUnderstood(reason="a command carries an id")
             self.bye(reason, WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
             return
-        waiting = len(self._under_way) >= self._server.settings.commands_waiting
+        waiting = len(self._under_way) + self._started >= self._server.settings.commands_waiting
         if waiting or not self._bucket.take():
             self._refuse(envelope.id, TooFast(retry_after_seconds=1))
             self._refused += 1
@@ -209,7 +184,15 @@ class Connection(WSListener):
                 self.bye(TooFast(retry_after_seconds=30), WSCloseCode.POLICY_VIOLATION, 30)
             return
         self._refused = 0
-        COMMANDS.labels(envelope.type if envelope.type in self._server.commands else "unknown").inc()
+        self._server.count(envelope.type)
+        command = self._server.commands.get(envelope.type)
+        if command is not None and command.start is not None:
+            if trace.on() and envelope.traceparent is not None:
+                with trace.following(envelope.traceparent, "socket command"):
+                    self._start(command.start, envelope.type, envelope.id, payload)
+            else:
+                self._start(command.start, envelope.type, envelope.id, payload)
+            return
         work = self._run(envelope.type, envelope.id, payload)
         if trace.on() and envelope.traceparent is not None:
             work = _followed(envelope.traceparent, work)
@@ -253,18 +236,37 @@ class Connection(WSListener):
         if caller is None:
             return
         try:
-            command, body = self._server.read_command(kind, payload)
-            tell = (partial(self._tell, command_id),) if command.tells else ()
-            result = await command.run(caller, command_id, body, *tell)
-        except Refusal as refusal:
-            self._refuse(command_id, refusal)
+            run, body = self._server.read_command(kind, payload)
+            self._answer(kind, command_id, await run(caller, command_id, body))
         except Exception as error:
-            log.error("command failed", command=kind, exc_info=error)
+            self._answer(kind, command_id, error)
+
+    def _start(self, start: Callable[..., None], kind: str, command_id: UUID, payload: bytes) -> None:
+        """A command without a task of its own."""
+        self._started += 1
+        answer = partial(self._ended, kind, command_id)
+        try:
+            body = self._server.read_body(kind, payload)
+            start(self._caller, command_id, body, partial(self._tell, command_id), answer)
+        except Exception as error:
+            answer(error)
+
+    def _ended(self, kind: str, command_id: UUID, result: Any) -> None:
+        self._started -= 1
+        self._answer(kind, command_id, result)
+        if self._quiet is not None and not self._started and not self._quiet.done():
+            self._quiet.set_result(None)
+
+    def _answer(self, kind: str, command_id: UUID, result: Any) -> None:
+        if not isinstance(result, Exception):
+            self._send(frames.answer(command_id, result))
+        elif isinstance(result, Refusal):
+            self._refuse(command_id, result)
+        else:
+            log.error("command failed", command=kind, exc_info=result)
             detail = BUG_ZH if self._locale.startswith("zh") else BUG_EN
             bug = Problem("/api/problems/bug", "internal error", 500, detail, "bug")
             self._send(frames.refusal(command_id, bug))
-        else:
-            self._send(frames.answer(command_id, result))
 
     def _tell(self, command_id: UUID, how_far: Any) -> None:
         self._send(frames.progress(command_id, how_far))
@@ -279,8 +281,12 @@ class Connection(WSListener):
 
     async def leave(self, refusal: Refusal, retry_seconds: float) -> None:
         """Say bye once every command under way was answered, at the latest after a few seconds."""
-        if self._under_way:
-            await asyncio.wait(set(self._under_way), timeout=ANSWER_SECONDS)
+        under_way: set[asyncio.Future[None]] = set(self._under_way)
+        if self._started:
+            self._quiet = asyncio.get_running_loop().create_future()
+            under_way.add(self._quiet)
+        if under_way:
+            await asyncio.wait(under_way, timeout=ANSWER_SECONDS)
         self.bye(refusal, WSCloseCode.SERVICE_RESTART, retry_seconds)
 
     def bye(self, refusal: Refusal, code: WSCloseCode, retry_seconds: float) -> None:
@@ -320,6 +326,8 @@ class Server:
     ) -> None:  # fmt: skip
         self.hub, self.channels, self.tickets = hub, channels, tickets
         self.commands, self.settings = commands, settings
+        self._read = {name: msgspec.json.Decoder(one.form).decode for name, one in commands.items()}
+        self._counts = {name: COMMANDS.labels(name) for name in (*commands, "unknown")}
         self.connections: set[Connection] = set()
         self.doorstep = Doorstep(settings, lambda: len(self.connections))
         self._route, self._edge = route, edge
@@ -332,15 +340,22 @@ class Server:
         self.keep(asyncio.create_task(self._watch()))
         return self._server.sockets[0].getsockname()[1]
 
-    def read_command(self, kind: str, payload: bytes) -> tuple[Command, Any]:
-        """The command and its body. Raises NotUnderstood."""
+    def read_command(self, kind: str, payload: bytes) -> tuple[Callable[..., Awaitable[Any]], Any]:
+        """What to await, and the body of the message. Raises NotUnderstood."""
         command = self.commands.get(kind)
-        if command is None:
+        if command is None or command.run is None:
             raise NotUnderstood(reason=f"there is no command {kind[:32]!r}")
+        return command.run, self.read_body(kind, payload)
+
+    def read_body(self, kind: str, payload: bytes) -> Any:
+        """The body of a command that there is. Raises NotUnderstood."""
         try:
-            return command, msgspec.json.decode(payload, type=command.form)
+            return self._read[kind](payload)
         except msgspec.MsgspecError as error:
             raise NotUnderstood(reason=str(error)) from error
+
+    def count(self, kind: str) -> None:
+        (self._counts.get(kind) or self._counts["unknown"]).inc()
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from typing import Any
 
 import aiofastnet
-from picows import WSAutoPingStrategy
+from picows import WSAutoPingStrategy, WSTransport
 from picows.picows import WSProtocol  # pyright: ignore[reportAttributeAccessIssue] - compiled, not in its stubs
 
 from livestall.live.model import Settings
 
-READ_BUFFER = 2048
+READ_BUFFER = 1024
+"""Bytes at first; grows for who sends more at once. Most of what comes is a hello, a ping, an order."""
 BACKLOG = 4096
 OVER_LIMIT = 1024
 """Connections beyond the limit that may be on their way out with a polite answer; further ones are hung up on."""
@@ -59,6 +60,8 @@ class Doorstep:
 class Visitor(WSProtocol):  # pyright: ignore[reportUntypedBaseClass]
     """picows' protocol that tells the doorstep when it comes and when it goes."""
 
+    __slots__ = ("_raw", "doorstep")
+
     doorstep: Doorstep
 
     def connection_made(self, transport: asyncio.Transport) -> None:
@@ -96,3 +99,10 @@ async def listen(
     if listener is not None:
         return await aiofastnet.create_server(loop, visitor, sock=listener, backlog=BACKLOG)
     return await aiofastnet.create_server(loop, visitor, host, port, backlog=BACKLOG)
+
+
+def forget_upgrade(transport: WSTransport) -> None:
+    """Let go of a browser's headers and cookies, which picows would keep with each of thousands of sockets."""
+    transport.request.path = b""
+    transport.request.headers.clear()
+    transport.response.headers.clear()

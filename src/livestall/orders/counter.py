@@ -62,15 +62,50 @@ moment earlier: its order is found now."""
 
 
 class Entry:
-    """A claim in line. `answer` (await it) is the order, or raises the refusal that stands against the claim."""
+    """A claim in line. `answer` (await it) is the order, or raises the refusal that stands against the claim; `then`
+    calls instead, which costs less."""
 
-    __slots__ = ("_lane", "_number", "answer", "at", "draft", "told", "trace")
+    __slots__ = ("_answer", "_lane", "_number", "_then", "at", "draft", "said", "trace")
 
-    def __init__(self, lane: _Lane, number: int, draft: Draft, told: Told, answer: asyncio.Future[Placed]) -> None:
-        self._lane, self._number = lane, number
-        self.draft, self.told, self.answer = draft, told, answer
+    def __init__(self, lane: _Lane, number: int, draft: Draft) -> None:
+        self._lane, self._number, self.draft = lane, number, draft
         self.at = time.monotonic()
+        self.said: Placed | Exception | None = None
+        self._then: list[Told] = []
+        self._answer: asyncio.Future[Placed] | None = None
         self.trace = trace.here() if trace.on() else None
+
+    def told(self, said: Placed | Exception) -> None:
+        """The answer. Whatever comes after the first is not heard."""
+        if self.said is not None:
+            return
+        self.said = said
+        for listener in self._then:
+            listener(said)
+
+    def then(self, listener: Told) -> None:
+        """Call `listener` with the answer: once, at once if it is there."""
+        if self.said is None:
+            self._then.append(listener)
+        else:
+            listener(self.said)
+
+    @property
+    def answer(self) -> asyncio.Future[Placed]:
+        """Made when it is asked for. Cancelling it hangs up: the order stands, and the same id will find it."""
+        if self._answer is None:
+            self._answer = asyncio.get_running_loop().create_future()
+            self.then(self._resolve)
+        return self._answer
+
+    def _resolve(self, said: Placed | Exception) -> None:
+        answer = self._answer
+        if answer is None or answer.done():
+            return
+        if isinstance(said, Exception):
+            answer.set_exception(said)
+        else:
+            answer.set_result(said)
 
     @property
     def ahead(self) -> int:
@@ -100,17 +135,7 @@ class Counter:
 
     def enter(self, draft: Draft) -> Entry:
         """Stand in line, behind everyone who came before. Raises LineFull, Unavailable when closing."""
-        answer: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
-
-        def told(said: Placed | Exception) -> None:
-            if answer.done():  # the buyer hung up; the order stands, and the same id will find it
-                return
-            if isinstance(said, Exception):
-                answer.set_exception(said)
-            else:
-                answer.set_result(said)
-
-        return self._lane(draft).add(draft, told, answer)
+        return self._lane(draft).add(draft)
 
     def ahead(self, draft: Draft) -> int:
         """How many claims `draft` would stand behind if it came now."""
@@ -118,7 +143,8 @@ class Counter:
         return lane.entered - lane.done
 
     def _lane(self, draft: Draft) -> _Lane:
-        return self._lanes[draft.lines[0].pool_id.int % len(self._lanes)]
+        many = len(self._lanes)
+        return self._lanes[0 if many == 1 else draft.lines[0].pool_id.int % many]
 
     async def close(self) -> None:
         for lane in self._lanes:
@@ -152,7 +178,7 @@ class _Lane:
         self.per_second = float(batch_max)
         self.entered = self.begun = self.done = 0
 
-    def add(self, draft: Draft, told: Told, answer: asyncio.Future[Placed]) -> Entry:
+    def add(self, draft: Draft) -> Entry:
         if self._closed:
             raise Unavailable
         if len(self._waiting) >= config.of(Settings).waiting_max:
@@ -161,7 +187,7 @@ class _Lane:
             raise LineFull(retry_after_seconds=min(max(wait, 1), WAIT_SECONDS_MAX))
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="orders.lane")
-        entry = Entry(self, self.entered, draft, told, answer)
+        entry = Entry(self, self.entered, draft)
         self.entered += 1
         self._waiting.append(entry)
         self._arrived.set()

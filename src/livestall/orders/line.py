@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from math import ceil
 from uuid import UUID
 
@@ -19,8 +20,9 @@ from prometheus_client import Gauge
 from livestall.base import config, pace
 from livestall.base.errors import Refusal
 from livestall.live import TooFast
-from livestall.orders.counter import Counter, Entry, Placed
+from livestall.orders.counter import Counter, Entry, Told
 from livestall.orders.model import Draft, LineTicket, Settings
+from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import DeviceTooFast, InLineAlready
 
 TELL_SECONDS = 0.8
@@ -32,15 +34,17 @@ PACED = Total("livestall_orders_paced_total", "Claims refused because they came 
 TICKETED = Gauge("livestall_orders_ticketed_claims", "Claims in line at this process that are told their place")
 
 Tell = Callable[[LineTicket], None]
+Same = tuple[int, int]
+"""A buyer and a pool. Ids are kept as integers here, which are found and forgotten at half the cost."""
 
 
 class Waiting:
     """One claim in line, and those who want to hear how far it is."""
 
-    __slots__ = ("draft", "entry", "listeners", "place", "said", "since")
+    __slots__ = ("draft", "entry", "key", "listeners", "place", "said", "since")
 
-    def __init__(self, draft: Draft, entry: Entry) -> None:
-        self.draft, self.entry = draft, entry
+    def __init__(self, draft: Draft, entry: Entry, key: Same) -> None:
+        self.draft, self.entry, self.key = draft, entry, key
         self.listeners: list[Tell] = []
         self.place = entry.ahead + 1
         self.said: int | None = None
@@ -52,8 +56,8 @@ class Line:
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
-        self._waiting: dict[UUID, Waiting] = {}
-        self._same: dict[tuple[UUID, UUID], int] = {}
+        self._waiting: dict[int, Waiting] = {}
+        self._same: dict[Same, int] = {}
         self._heard: dict[Waiting, None] = {}
         self._refused: OrderedDict[UUID, tuple[UUID, float, Refusal]] = OrderedDict()
         self._teller: asyncio.Task[None] | None = None
@@ -61,32 +65,30 @@ class Line:
     def enter(self, draft: Draft, device: UUID | None = None) -> Waiting:
         """Stand in line; the same order again finds the place it has. Raises TooFast, DeviceTooFast, InLineAlready,
         LineFull, Unavailable."""
-        known = self._waiting.get(draft.order_id)
+        known = self._waiting.get(draft.order_id.int)
         if known is not None and known.draft.fingerprint == draft.fingerprint:
             return known
         _check_pace(draft.buyer_id, device)
-        key = (draft.buyer_id, draft.lines[0].pool_id)
+        key = (draft.buyer_id.int, draft.lines[0].pool_id.int)
         if self._same.get(key, 0) >= config.of(Settings).same_waiting_max:
             raise InLineAlready(retry_after_seconds=1)
-        waiting = Waiting(draft, self._counter.enter(draft))
+        waiting = Waiting(draft, self._counter.enter(draft), key)
         self._same[key] = self._same.get(key, 0) + 1
         if known is None:
-            self._waiting[draft.order_id] = waiting
-        waiting.entry.answer.add_done_callback(lambda _: self._left(waiting))
+            self._waiting[draft.order_id.int] = waiting
+        waiting.entry.then(partial(self._left, waiting))
         return waiting
 
-    def _left(self, waiting: Waiting) -> None:
-        draft, answer = waiting.draft, waiting.entry.answer
-        key = (draft.buyer_id, draft.lines[0].pool_id)
+    def _left(self, waiting: Waiting, said: Placed | Exception) -> None:
+        draft, key = waiting.draft, waiting.key
         if self._same[key] == 1:
             del self._same[key]
         else:
             self._same[key] -= 1
-        if self._waiting.get(draft.order_id) is waiting:
-            del self._waiting[draft.order_id]
-        error = None if answer.cancelled() else answer.exception()
-        if isinstance(error, Refusal):
-            self._keep(draft, error)
+        if self._waiting.get(draft.order_id.int) is waiting:
+            del self._waiting[draft.order_id.int]
+        if isinstance(said, Refusal):
+            self._keep(draft, said)
 
     def _keep(self, draft: Draft, refusal: Refusal) -> None:
         """Remember a refusal for who comes to ask; orders are found in the database."""
@@ -100,16 +102,32 @@ class Line:
     async def answer(self, waiting: Waiting, tell: Tell | None = None) -> Placed:
         """The answer to the claim, or the refusal raised; `tell` hears the place while it is a long one or the wait is,
         each time a better one than before. Who stops waiting for the answer does not leave the line."""
-        answer = waiting.entry.answer
-        if tell is None or answer.done():
-            return await asyncio.shield(answer)
+        answer: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
+
+        def told(said: Placed | Exception) -> None:
+            if answer.done():
+                return
+            if isinstance(said, Exception):
+                answer.set_exception(said)
+            else:
+                answer.set_result(said)
+
+        self.hear(waiting, tell, told)
+        return await answer
+
+    def hear(self, waiting: Waiting, tell: Tell | None, told: Told) -> None:
+        """`answer` without a task: `told` is called once with the order, the refusal or what went wrong."""
+        if tell is None or waiting.entry.said is not None:
+            waiting.entry.then(told)
+            return
         self._listen(waiting, tell)
-        try:
-            return await asyncio.shield(answer)
-        finally:
-            waiting.listeners.remove(tell)
-            if not waiting.listeners:
-                self._heard.pop(waiting, None)
+        waiting.entry.then(partial(self._heard_all, waiting, tell, told))
+
+    def _heard_all(self, waiting: Waiting, tell: Tell, told: Told, said: Placed | Exception) -> None:
+        waiting.listeners.remove(tell)
+        if not waiting.listeners:
+            self._heard.pop(waiting, None)
+        told(said)
 
     def _listen(self, waiting: Waiting, tell: Tell) -> None:
         waiting.listeners.append(tell)
@@ -145,7 +163,7 @@ class Line:
 
     def find(self, order_id: UUID, buyer_id: UUID) -> Waiting | Refusal | None:
         """The buyer's claim if it waits here, or why it was refused some minutes ago."""
-        waiting = self._waiting.get(order_id)
+        waiting = self._waiting.get(order_id.int)
         if waiting is not None and waiting.draft.buyer_id == buyer_id:
             return waiting
         refused = self._refused.get(order_id)

@@ -23,6 +23,7 @@ from livestall.orders import actions, model, store
 from livestall.orders.counter import Counter
 from livestall.orders.line import Line
 from livestall.orders.model import Address, LineTicket, NewOrder, NewOrderLine, Order, SavedAddress
+from livestall.orders.model.mold import Placed
 from livestall.payments import PayPage
 
 
@@ -55,19 +56,25 @@ class LinePlace(msgspec.Struct, frozen=True, kw_only=True):
 def buy(db: Database, hurry: Callable[[], None]) -> Command:
     """The socket command, with a counter of its own: the place in line as progress, then the order. `hurry` is called
     when a batch was committed."""
-    line = Line(Counter(db))
+    counter = Counter(db)
+    line = Line(counter)
 
-    async def run(caller: Caller, order_id: UUID, body: BuyCommand, tell: Tell) -> Order:
+    def start(caller: Caller, order_id: UUID, body: BuyCommand, tell: Tell, answer: Tell) -> None:
         if caller.person is None:
             raise Unauthenticated
         wanted = NewOrder(order_id, body.lines, caller.channel, body.address)
-        waiting = line.enter(model.draft(caller.person, wanted), caller.device)
-        placed = await line.answer(waiting, tell)
-        if placed.new:
-            hurry()
-        return placed.order
 
-    return Command(BuyCommand, run, tells=True)
+        def told(said: Placed | Exception) -> None:
+            if isinstance(said, Exception):
+                answer(said)
+                return
+            if said.new:
+                hurry()
+            answer(msgspec.Raw(said.json))
+
+        line.hear(line.enter(model.draft(caller.person, wanted), caller.device), tell, told)
+
+    return Command(BuyCommand, start=start, close=counter.close)
 
 
 @post("/api/orders", opt=may(Who.signed_in, "orders:write"))

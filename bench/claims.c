@@ -1,0 +1,293 @@
+/* The buyers of `bench/claims.py`, in C so that they are not what is measured: gcc -O2 -o claims claims.c
+ *
+ *   claims socket|http PORT BUYERS SECONDS    everyone buys again as soon as they are answered
+ *   claims socket|http PORT BUYERS 0          everyone buys once, all at the same moment
+ *
+ * Standard input: the number of wishes, that many wishes (the JSON of a claim after its id), then a line for each buyer:
+ * the path with a ticket for a socket, the headers for HTTP (a tab stands for a line's end).
+ * Prints one JSON line: answers a second, orders, refused, and how long answers took in milliseconds. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS = 512, BUFFER = 65536, HEAD = 256, LINE = 8192 };
+static const double WARM_SECONDS = 1.0, PATIENCE_SECONDS = 60.0;
+
+typedef struct {
+    int fd, header_size, kept;
+    uint8_t header[14];
+    uint64_t left;   /* bytes of the current frame or body still to come */
+    char head[HEAD]; /* how it begins */
+    double asked;
+    char *line;
+} Buyer;
+
+static int epoll_fd, is_http, wish_count, port;
+static char **wishes;
+static uint64_t orders, refused;
+static double *took;
+static uint64_t took_count, took_room;
+static int measuring, again;
+static uint64_t seed = 88172645463325252ull;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void fail(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static uint64_t chance(void) {
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    return seed ^= seed << 17;
+}
+
+/* A UUIDv7 as text, 36 bytes. */
+static void new_id(char *to) {
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    uint64_t milliseconds = (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    uint64_t high = milliseconds << 16 | 0x7000 | (chance() & 0xfff), low = (chance() >> 2) | 1ull << 63;
+    static const char digit[] = "0123456789abcdef";
+    for (int i = 0, at = 0; i < 32; i++) {
+        if (i == 8 || i == 12 || i == 16 || i == 20) to[at++] = '-';
+        to[at++] = digit[(i < 16 ? high >> (60 - 4 * i) : low >> (60 - 4 * (i - 16))) & 15];
+    }
+}
+
+static void ask(Buyer *b) {
+    static char out[2 * LINE], body[LINE];
+    const char *wish = wishes[wish_count == 1 ? 0 : chance() % (uint64_t)wish_count];
+    int size = snprintf(body, sizeof body, "%s\"id\":\"%36s\",%s", is_http ? "{" : "{\"type\":\"buy\",", "", wish), n;
+    new_id(strstr(body, "\"id\":\"") + 6);
+    if (is_http) {
+        n = snprintf(out, sizeof out, "POST /api/orders HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%sContent-Length: %d\r\n\r\n%s",
+                     port, b->line, size, body);
+    } else { /* masked with zeros, so that it is what it says */
+        n = 0;
+        out[n++] = (char)0x81;
+        if (size < 126) {
+            out[n++] = (char)(0x80 | size);
+        } else {
+            out[n++] = (char)(0x80 | 126);
+            out[n++] = (char)(size >> 8);
+            out[n++] = (char)size;
+        }
+        memset(out + n, 0, 4);
+        n += 4;
+        memcpy(out + n, body, (size_t)size);
+        n += size;
+    }
+    b->asked = now();
+    if (send(b->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
+}
+
+static void answered(Buyer *b, int is_order) {
+    if (is_order) orders++;
+    else refused++;
+    if (measuring) {
+        if (took_count == took_room) {
+            took_room = took_room ? 2 * took_room : 1 << 16;
+            took = realloc(took, took_room * sizeof *took);
+        }
+        took[took_count++] = now() - b->asked;
+    }
+    if (!is_order && refused < 4) fprintf(stderr, "%.*s\n", b->kept, b->head);
+    if (again) ask(b);
+}
+
+static int starts(const Buyer *b, const char *text) {
+    return memmem(b->head, (size_t)b->kept, text, strlen(text)) != NULL;
+}
+
+static void frame_came(Buyer *b) {
+    if ((b->header[0] & 15) == 8) {
+        fprintf(stderr, "a buyer was told to go: %.*s\n", b->kept, b->head);
+        exit(1);
+    }
+    if ((b->header[0] & 15) == 9) { /* a ping is answered with its own bytes */
+        char out[160] = {(char)0x8a, (char)(0x80 | b->kept)};
+        memcpy(out + 6, b->head, (size_t)b->kept);
+        send(b->fd, out, 6 + (size_t)b->kept, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } else if (starts(b, "\"type\":\"answer\"")) {
+        answered(b, starts(b, "\"ok\":true"));
+    }
+}
+
+static void keep(Buyer *b, const uint8_t *data, uint64_t size) {
+    uint64_t room = (uint64_t)(HEAD - b->kept), part = size < room ? size : room;
+    memcpy(b->head + b->kept, data, part);
+    b->kept += (int)part;
+}
+
+static void feed_frames(Buyer *b, const uint8_t *data, ssize_t size) {
+    while (size > 0) {
+        if (b->left) {
+            uint64_t part = b->left < (uint64_t)size ? b->left : (uint64_t)size;
+            keep(b, data, part);
+            b->left -= part;
+            data += part;
+            size -= (ssize_t)part;
+            if (!b->left) frame_came(b);
+            continue;
+        }
+        b->header[b->header_size++] = *data++;
+        size--;
+        if (b->header_size < 2) continue;
+        int code = b->header[1] & 127, need = 2 + (code == 126 ? 2 : code == 127 ? 8 : 0);
+        if (b->header_size < need) continue;
+        uint64_t length = (uint64_t)code;
+        if (code >= 126) {
+            length = 0;
+            for (int i = 0; i < (code == 126 ? 2 : 8); i++) length = length << 8 | b->header[2 + i];
+        }
+        b->header_size = b->kept = 0;
+        b->left = length;
+        if (!length) frame_came(b);
+    }
+}
+
+static void feed_http(Buyer *b, uint8_t *data, ssize_t size) {
+    if (!b->left) { /* the head of an answer comes whole */
+        uint8_t *end = memmem(data, (size_t)size, "\r\n\r\n", 4);
+        char *length = memmem(data, (size_t)size, "ontent-length: ", 15);
+        if (!length) length = memmem(data, (size_t)size, "ontent-Length: ", 15);
+        if (!end || !length) {
+            fprintf(stderr, "not an answer: %.*s\n", (int)size, data);
+            exit(1);
+        }
+        b->kept = 0;
+        keep(b, data + 9, 3);
+        keep(b, end, (uint64_t)(data + size - end));
+        b->left = strtoull(length + 15, NULL, 10);
+        size -= end + 4 - data;
+    }
+    b->left -= (uint64_t)size;
+    if (!b->left) answered(b, !strncmp(b->head, "20", 2));
+}
+
+static void drain(int milliseconds) {
+    static uint8_t buffer[BUFFER];
+    struct epoll_event events[EVENTS];
+    int n = epoll_wait(epoll_fd, events, EVENTS, milliseconds);
+    for (int i = 0; i < n; i++) {
+        Buyer *b = events[i].data.ptr;
+        ssize_t size = recv(b->fd, buffer, BUFFER, MSG_DONTWAIT);
+        if (size == 0 || (size < 0 && errno != EAGAIN)) {
+            fprintf(stderr, "a buyer was cut off\n");
+            exit(1);
+        }
+        if (size > 0) (is_http ? feed_http : (void (*)(Buyer *, uint8_t *, ssize_t))feed_frames)(b, buffer, size);
+    }
+}
+
+/* Connections come from many addresses of the loopback, each of which has ports enough. */
+static void dial(Buyer *b, int number) {
+    int one = 1;
+    struct sockaddr_in from = {.sin_family = AF_INET}, at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    from.sin_addr.s_addr = htonl(0x7f000002u + (uint32_t)(number % 16));
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    b->fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(b->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    setsockopt(b->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (bind(b->fd, (void *)&from, sizeof from) || connect(b->fd, (void *)&at, sizeof at)) fail("connect");
+    if (!is_http) {
+        char out[LINE], answer[4096] = "";
+        int n = snprintf(out, sizeof out,
+                         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+                         b->line, port);
+        if (send(b->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
+        for (int got = 0; !strstr(answer, "\r\n\r\n");) /* byte by byte, not to read past the answer */
+            if (recv(b->fd, answer + got, 1, 0) != 1 || ++got > 4000) fail("upgrade");
+        static const char hello[] = "\x81\x90\0\0\0\0{\"type\":\"hello\"}";
+        if (send(b->fd, hello, sizeof hello - 1, MSG_NOSIGNAL) != sizeof hello - 1) fail("send");
+    }
+    struct epoll_event e = {.events = EPOLLIN, .data.ptr = b};
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, b->fd, &e)) fail("epoll_ctl");
+}
+
+static char *next_line(void) {
+    static char line[LINE];
+    if (!fgets(line, sizeof line, stdin)) return NULL;
+    line[strcspn(line, "\n")] = 0;
+    char *copy = malloc(2 * strlen(line) + 1), *to = copy;
+    for (char *from = line; *from; from++) {
+        if (*from == '\t') *to++ = '\r', *to++ = '\n';
+        else *to++ = *from;
+    }
+    *to = 0;
+    return copy;
+}
+
+static int later(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double at_part(double part) {
+    return took_count ? took[(uint64_t)(part * (double)(took_count - 1))] * 1000 : 0;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 5) return 2;
+    is_http = !strcmp(argv[1], "http");
+    port = atoi(argv[2]);
+    int count = atoi(argv[3]);
+    double seconds = atof(argv[4]);
+    epoll_fd = epoll_create1(0);
+    seed ^= (uint64_t)getpid() << 32 ^ (uint64_t)(now() * 1e9);
+    wish_count = atoi(next_line());
+    wishes = calloc((size_t)wish_count, sizeof *wishes);
+    for (int i = 0; i < wish_count; i++) wishes[i] = next_line();
+    Buyer *buyers = calloc((size_t)count, sizeof *buyers);
+    for (int i = 0; i < count; i++) {
+        buyers[i].line = next_line();
+        dial(&buyers[i], i);
+        if (i % 64 == 0) drain(0);
+    }
+    for (double quiet = now() + 1; now() < quiet;) drain(50); /* snapshots pass by */
+    again = seconds > 0;
+    measuring = !again;
+    double start = now();
+    for (int i = 0; i < count; i++) {
+        ask(&buyers[i]);
+        if (again && i % 16 == 0) drain(0);
+    }
+    if (again) {
+        while (now() < start + WARM_SECONDS) drain(100);
+        uint64_t before = orders + refused;
+        measuring = 1;
+        printf("begin\n");
+        fflush(stdout);
+        double from = now();
+        while (now() < from + seconds) drain(100);
+        double per_second = (double)(orders + refused - before) / (now() - from);
+        measuring = again = 0;
+        qsort(took, took_count, sizeof *took, later);
+        printf("{\"per_s\":%.1f,", per_second);
+    } else {
+        while (orders + refused < (uint64_t)count && now() < start + PATIENCE_SECONDS) drain(100);
+        qsort(took, took_count, sizeof *took, later);
+        printf("{\"per_s\":%.1f,", (double)count / (now() - start));
+    }
+    printf("\"orders\":%llu,\"refused\":%llu,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f}\n",
+           (unsigned long long)orders, (unsigned long long)refused, at_part(0.5), at_part(0.99), at_part(1));
+    fflush(stdout);
+    for (double end = now() + 1; again == 0 && seconds > 0 && now() < end;) drain(50); /* the last answers */
+    return 0;
+}
