@@ -3,7 +3,8 @@
 The top 48 rows of the picture hold the clock as a bar code: 32 bits of milliseconds and 8 bits of checksum, 40 blocks
 of 32 by 48 pixels. The page reads it from the frame on screen, so "glass" is from painting a frame to showing it, by
 one clock, for a viewer who joins a running show. Also measured: a pin's skew against the picture, and the time from
-"publish accepted" to the first frame of a page that waits.
+"publish accepted" to the first frame of a page that waits. Beside it, by the same camera, page and clock: the HLS of
+nginx with its RTMP module (two-second fragments).
 
     python bench/video.py [runs]
 """
@@ -11,10 +12,8 @@ one clock, for a viewer who joins a running show. Also measured: a pin's skew ag
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,8 @@ import imageio_ffmpeg
 from aiohttp import web
 from playwright.async_api import async_playwright
 
+import _nginx_rtmp
+from _harness import free_port, report, skip, turns_awaited
 from livestall.base import ids
 from livestall.video.backends.embedded import Embedded
 from livestall.video.model import Grant
@@ -34,7 +35,7 @@ from livestall.video.model import Grant
 WIDTH, HEIGHT, FPS, GOP = 1280, 720, 30, 30
 STRIP, BLOCK, CODES = 48, 32, 40
 LOOP_FRAMES = 30
-WARM_SECONDS, MEASURE_SECONDS, PINS = 6.0, 8.0, 5
+WARM_SECONDS, MEASURE_SECONDS, PINS = 4.0, 6.0, 4
 SECRET = secrets.token_hex(32)
 HLS = Path(__file__).parents[1] / "web/node_modules/hls.js/dist/hls.min.js"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -89,12 +90,6 @@ function start() {
 }
 start()
 </script>"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def clock_strip(milliseconds: int) -> bytes:
@@ -161,14 +156,20 @@ class Rig:
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.http).start()
+        self._children.append(self._server())
+
+    def _server(self) -> subprocess.Popen[bytes]:
         environment = {
             **os.environ, "LIVESTALL_DATA": self._folder, "LIVESTALL_SECRET": SECRET,
             "LIVESTALL_WEB__HOST": "127.0.0.1",
             "LIVESTALL_MEDIA__PORT": str(self.media), "LIVESTALL_MEDIA__RTMP_PORT": str(self.rtmp),
             "LIVESTALL_MEDIA__HOOK_URL": f"http://127.0.0.1:{self.http}/hook", "LIVESTALL_LOGS__LEVEL": "error",
         }  # fmt: skip
-        command = [sys.executable, "-m", "livestall.app.media"]
-        self._children.append(subprocess.Popen(command, env=environment))  # noqa: ASYNC220
+        return subprocess.Popen([sys.executable, "-m", "livestall.app.media"], env=environment)
+
+    @property
+    def source(self) -> str:
+        return f"http://127.0.0.1:{self.media}/media/{self.stream}/live.m3u8"
 
     def push(self) -> None:
         url = f"rtmp://127.0.0.1:{self.rtmp}/live/{self.stream}?k=bench"
@@ -201,12 +202,25 @@ class Rig:
             await self._runner.cleanup()
 
 
+class NginxRig(Rig):
+    """The same with nginx in our place."""
+
+    @property
+    def source(self) -> str:
+        return f"http://127.0.0.1:{self.media}/{self.stream}.m3u8"
+
+    def _server(self) -> subprocess.Popen[bytes]:
+        command = _nginx_rtmp.command(Path(self._folder), self.rtmp, self.media, record=False)
+        assert command is not None
+        return subprocess.Popen(command)
+
+
 async def run_once(browser: Any, mode: str) -> dict[str, Any]:
     """One broadcast watched by a page that waits for it and by one that joins later; times in milliseconds."""
     with tempfile.TemporaryDirectory() as folder:
-        rig = Rig(folder, mode)
+        rig = NginxRig(folder, mode) if mode == "nginx" else Rig(folder, mode)
         await rig.start()
-        address = f"http://127.0.0.1:{rig.http}/?src=http://127.0.0.1:{rig.media}/media/{rig.stream}/live.m3u8"
+        address = f"http://127.0.0.1:{rig.http}/?src={rig.source}"
         try:
             early = await browser.new_page()
             await early.goto(address)
@@ -224,7 +238,8 @@ async def run_once(browser: Any, mode: str) -> dict[str, Any]:
             for _ in range(PINS):
                 await asyncio.sleep(MEASURE_SECONDS / PINS)
                 await page.evaluate("at => pin(at)", time.time() * 1000)
-            await page.wait_for_function(f"S.pins.length >= {PINS}", timeout=10_000)
+            if mode != "nginx":  # it tells no stream time to hold a pin against
+                await page.wait_for_function(f"S.pins.length >= {PINS}", timeout=10_000)
             seen = await page.evaluate("S")
             await page.close()
         finally:
@@ -232,36 +247,47 @@ async def run_once(browser: Any, mode: str) -> dict[str, Any]:
     glass = [delay for at, delay in seen["samples"] if at >= begin]
     return {
         "glass": statistics.median(glass),
-        "pin": max(abs(skew) for skew in seen["pins"]),
+        "pin": max((abs(skew) for skew in seen["pins"]), default=0.0),
         "first": first - rig.accepted * 1000,
         "stalls": seen["stalls"],
         "errors": sorted(set(seen["errors"])),
     }
 
 
-def report(name: str, runs: list[float]) -> None:
-    value, limit = statistics.median(runs), LIMITS[name]
-    rounded = [round(one) for one in runs]
-    line = {"name": name, "value": round(value), "unit": "ms", "limit": limit, "ratio": round(value / limit, 3)}
-    print(json.dumps({**line, "runs": rounded}), flush=True)
-
-
 async def main(count: int) -> None:
     if not HLS.exists():
         sys.exit("hls.js is missing: run `npm ci` in web/ first")
-    found: dict[str, list[dict[str, Any]]] = {"default": [], "interactive": []}
+    modes = ["default", "interactive"]
+    with tempfile.TemporaryDirectory() as folder:
+        if _nginx_rtmp.command(Path(folder), 0, 0) is None:
+            skip("video.glass_nginx_ms", _nginx_rtmp.MISSING)
+        else:
+            modes.append("nginx")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for mode, runs in found.items():
-            for _ in range(count):
-                runs.append(await run_once(browser, mode))
-                print(mode, runs[-1], file=sys.stderr, flush=True)
+
+        async def run(mode: str) -> dict[str, Any]:
+            seen = await run_once(browser, mode)
+            print(mode, seen, file=sys.stderr, flush=True)
+            return seen
+
+        found = await turns_awaited({mode: lambda mode=mode: run(mode) for mode in modes}, count)
         await browser.close()
-    everything = found["default"] + found["interactive"]
-    report("video.glass_default_ms", [one["glass"] for one in found["default"]])
-    report("video.glass_interactive_ms", [one["glass"] for one in found["interactive"]])
-    report("video.pin_skew_ms", [one["pin"] for one in everything])
-    report("video.publish_to_frame_ms", [one["first"] for one in everything])
+    own = found["default"] + found["interactive"]
+    others = [one["glass"] for one in found.get("nginx", [])]
+    figures = {
+        "video.glass_default_ms": [one["glass"] for one in found["default"]],
+        "video.glass_interactive_ms": [one["glass"] for one in found["interactive"]],
+        "video.pin_skew_ms": [one["pin"] for one in own],
+        "video.publish_to_frame_ms": [one["first"] for one in own],
+    }
+    for name, runs in figures.items():
+        beside = {"nginx-rtmp": others} if name.startswith("video.glass") and others else None
+        report(name, "ms", runs, limit=LIMITS[name], aim=f"value <= {LIMITS[name]}", beside=beside)
+    if others:
+        report(
+            "video.glass_nginx_ms", "ms", others, note="nginx-rtmp, two-second fragments, by the same page and clock"
+        )
 
 
 if __name__ == "__main__":
