@@ -1350,12 +1350,9 @@ export interface components {
             whip_token: string | null;
             /** @enum {string} */
             state: "online" | "offline";
-            /**
-             * @default embedded
-             * @enum {string}
-             */
+            /** @enum {string} */
             server_kind: "embedded" | "mediamtx" | "srs" | "nginx-rtmp";
-            moved_at?: string | null;
+            moved_at: string | null;
             warnings?: components["schemas"]["StreamWarning"][];
         };
         /** LinePlace */
@@ -1671,7 +1668,7 @@ export interface components {
             target_latency_seconds: number;
             /** @enum {string} */
             kind: "live" | "replay";
-            edge_delay_seconds?: number | null;
+            edge_delay_seconds: number | null;
             /** @default 0 */
             gap_seconds: number;
         };

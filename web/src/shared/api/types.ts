@@ -49,7 +49,7 @@ export interface StockRow {
 export type ShowState = "draft" | "scheduled" | "preview" | "live" | "interrupted" | "ended" | "replay" | "purged";
 export interface Playback {
   hls_url: string; whep_url: string | null; mode: "default" | "interactive"; part_seconds: number;
-  target_latency_seconds: number; kind: "live" | "replay";
+  target_latency_seconds: number; kind: "live" | "replay"; edge_delay_seconds: number | null; gap_seconds: number;
 }
 export interface ShowCard {
   id: string; title: string; state: ShowState; creator: { id: string; name: string; avatar_url: string | null };
@@ -72,7 +72,14 @@ export interface TrayItem {
   variants: TrayVariant[]; per_buyer: number | null;
 }
 export interface Pin { id: string; listing_id: string; stream_at: string; ended_stream_at: string | null; primary: boolean }
-export interface Ingest { rtmp_server: string; rtmp_key: string; whip_url: string; whip_token: string; state: string }
+export interface Ingest {
+  rtmp_server: string; rtmp_key: string; whip_url: string | null; whip_token: string | null; state: string; server_kind: string;
+  moved_at: string | null; warnings?: StreamWarning[];
+}
+export interface StreamWarning {
+  code: "rare-keyframes" | "no-picture" | "broken-time" | "broken-frames" | "large-picture" | "high-bitrate" | "recording-paused" | "codec" | "sound-codec" | "bad-stream";
+  value: number; detail: string;
+}
 export interface Ticket { ticket: string; expires_at: string; url: string }
 export interface MinuteNumbers {
   at: string; viewers: number; orders: number; paid_orders: number; money_amount: number; chat: number; likes: number;

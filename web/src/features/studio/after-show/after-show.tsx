@@ -17,6 +17,7 @@ export function AfterShow({ show, room }: { show: Show; room: Snapshot | undefin
   const { t } = useTranslation("studio");
   const numbers = useQuery(numbersQuery(show.id, false));
   const language = currentLanguage();
+  const missing = show.state === "replay" ? Math.round(show.playback?.gap_seconds ?? 0) : 0;
   const lasted = show.started_at && show.ended_at ? (Date.parse(show.ended_at) - Date.parse(show.started_at)) / 1000 : null;
   return (
     <main className={styles.page}>
@@ -31,6 +32,7 @@ export function AfterShow({ show, room }: { show: Show; room: Snapshot | undefin
         {show.state === "replay" && <Link to="/shows/$id" params={{ id: show.id }} className={styles.replay}><Icon name="play" size={18} />{t("after.replay")}</Link>}
       </header>
       {show.state === "ended" && <Notice>{t("after.making")}</Notice>}
+      {missing > 0 && <Notice tone="warn">{t("after.missing", { value: missing })}</Notice>}
       {numbers.isPending ? <><Skeleton height={96} radius={12} /><Skeleton height={280} radius={18} /></>
         : numbers.error && !numbers.data ? <ErrorState error={numbers.error} onRetry={() => void numbers.refetch()} />
         : <Results numbers={numbers.data} tray={room?.tray ?? []} />}
