@@ -51,7 +51,7 @@ class Hooks(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(grant.body if grant else b"")
 
-    def log_message(self, *_arguments: Any) -> None:
+    def log_message(self, format: str, *_arguments: Any) -> None:  # noqa: A002 - the name is given
         return
 
 
