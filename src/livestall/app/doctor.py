@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -42,9 +43,19 @@ def python() -> Finding:
 def ports() -> Finding:
     taken = supervisor.first_ports_taken()
     if taken is None:
-        used = [str(port) for plane in supervisor.planes() for _, _, port in plane.ports]
+        used = dict.fromkeys(str(port) for plane in supervisor.planes() for _, _, port in plane.ports)
         return Finding("ports", good=True, what=f"{', '.join(used)} are free")
     return Finding("ports", good=False, what=f"{taken[1]} is in use", advice=f"free it, or set {taken[0]}")
+
+
+def processes(core: settings.Core) -> Finding:
+    counts = Counter(plane.name for plane in supervisor.planes())
+    what = ", ".join(f"{name} {count}" for name, count in counts.items())
+    try:
+        supervisor.check_processes(core)
+    except supervisor.CannotStart as error:
+        return Finding("processes", good=False, what=what, advice=str(error))
+    return Finding("processes", good=True, what=what)
 
 
 def clock() -> Finding:
@@ -154,8 +165,8 @@ def examine() -> list[Finding]:
     core = settings.load()
     data = Path(core.data).resolve()
     looks: Sequence[Callable[[], Finding]] = [
-        python, versions, clock, lambda: folder_writable(data), lambda: disk(data), files, name_lookup, ports, codecs,
-        lambda: postgres(core), built_pages,
+        python, versions, clock, lambda: folder_writable(data), lambda: disk(data), files, name_lookup, ports,
+        lambda: processes(core), codecs, lambda: postgres(core), built_pages,
     ]  # fmt: skip
     found = [look() for look in looks]
     return [msgspec.structs.replace(one, advice="") if one.good else one for one in found]

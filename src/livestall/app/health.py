@@ -12,7 +12,7 @@ import msgspec
 from litestar import Response, get
 
 from livestall import stock, video
-from livestall.app import settings
+from livestall.app import settings, watch
 from livestall.base import config
 from livestall.base.db import Database, Tx
 from livestall.base.errors import Unavailable
@@ -40,8 +40,7 @@ class Health(msgspec.Struct, frozen=True):
 
 def own_host() -> str:
     """Where processes of this machine reach each other."""
-    host = config.of(settings.Web).host
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    return _near(config.of(settings.Web).host)
 
 
 async def look(db: Database) -> list[PlaneHealth]:
@@ -55,7 +54,27 @@ async def look(db: Database) -> list[PlaneHealth]:
         _media(host, media),
         _work(db),
     ]
-    return list(await asyncio.gather(*probes))
+    counts = {"web": web.processes, "live": live.processes, "media": media.processes, "work": _workers()}
+    return [await _each(one, counts.get(one.name, 1)) for one in await asyncio.gather(*probes)]
+
+
+def _workers() -> int:
+    return config.of(settings.Work).processes
+
+
+async def _each(plane: PlaneHealth, count: int) -> PlaneHealth:
+    """A plane of several processes is up while one of them is; `detail` says when some are missing."""
+    ports = [watch.port_of(plane.name, number) for number in range(count)] if count > 1 else []
+    if plane.state == "down" or None in ports or not ports:
+        return plane
+    host = config.of(settings.Watch).host
+    found = await asyncio.gather(*(_http(plane.name, f"http://{_near(host)}:{port}/ready") for port in ports))
+    ready = sum(one.state == "up" for one in found)
+    return plane if ready == count else PlaneHealth(plane.name, "up", f"{ready} of {count} processes are ready")
+
+
+def _near(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
 
 
 async def _http(name: str, url: str) -> PlaneHealth:

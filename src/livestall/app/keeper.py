@@ -192,6 +192,10 @@ class Keeper:
             )  # fmt: skip
         return Child(process, ours)
 
+    @property
+    def is_ready(self) -> bool:
+        return self._current is not None and self._current.ready.is_set()
+
     def children(self) -> list[Child]:
         """Every process of this keeper, also those that were replaced and still carry something."""
         return [*self._elders, *([self._current] if self._current is not None else [])]

@@ -41,8 +41,7 @@ class CannotStart(RuntimeError):
 
 
 def planes() -> list[Plane]:
-    """The processes of a market on one machine, in the order in which they start. Raises CannotStart when there
-    cannot be so many of them."""
+    """The processes of a market on one machine, in the order in which they start and are replaced."""
     web, live, media = config.of(settings.Web), config.of(settings.Live), config.of(settings.Media)
     found = [Plane("web", [("LIVESTALL_WEB__PORT", web.host, web.port)], number) for number in range(web.processes)]
     found += [
@@ -103,6 +102,16 @@ class Home:
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(32))
         return path.read_text().strip()
+
+
+def check_processes(core: settings.Core) -> None:
+    """Raises CannotStart when there cannot be as many processes as the settings want."""
+    gateways = config.of(settings.Live).processes
+    if gateways > 1 and not core.bus_url:
+        raise CannotStart(
+            f"{gateways} gateways (LIVESTALL_LIVE__PROCESSES) must hear each other: set LIVESTALL_BUS_URL to a Redis, "
+            "or run one"
+        )
 
 
 def taken_port(ports: Sequence[tuple[str, str, int]]) -> tuple[str, int] | None:
@@ -229,6 +238,7 @@ class Supervisor:
             missing = {plane.name for plane in planes()}
             while missing and time.monotonic() - self._started < READY_SECONDS_MAX:
                 missing = {one.name for one in await health.look(db) if one.state == "down"}
+                missing |= {one.plane.name for one in self._keepers if not one.is_ready}
                 if missing:
                     await asyncio.sleep(0.05)
             if missing:
@@ -278,6 +288,7 @@ def serve(on_ready: Callable[[float, str | None], None], later: Sequence[Plane] 
     _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     postgres: Postgres | None = None
+    check_processes(core)
     signal.signal(signal.SIGTERM, _as_interrupt)
     signal.signal(signal.SIGHUP, _as_interrupt)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
