@@ -161,7 +161,7 @@ async def test_a_show_from_the_key_to_the_replay(nginx: Nginx, cast: Cast, pushe
     seen = await look(cast, show)
     playback = seen["playback"]
     assert playback["part_seconds"] == 0
-    assert playback["target_latency_seconds"] == 3
+    assert playback["target_latency_seconds"] == 6
     assert playback["edge_delay_seconds"] > 0, "there is no stream time in its playlist"
     assert playback["whep_url"] is None
     text = await playlist_of(playback)

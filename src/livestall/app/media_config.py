@@ -34,6 +34,11 @@ def _port(url: str, otherwise: int) -> int:
     return urlsplit(url).port or otherwise
 
 
+def _own(url: str) -> str:
+    """Listen on this machine only when that is where the market is."""
+    return "127.0.0.1" if urlsplit(url).hostname in {"127.0.0.1", "localhost", None} else ""
+
+
 def hook(server: Server, options: Options) -> str:
     return f"{options.market.rstrip('/')}/api/hooks/media/{server.id}?token={options.token}"
 
@@ -187,34 +192,33 @@ authHTTPExclude:
   - action: metrics
   - action: pprof
 
-api: yes
-apiAddress: 127.0.0.1:{_port(server.control_url, 9997)}
+# For the market only: keep this port from the public.
+api: true
+apiAddress: {_own(server.control_url)}:{_port(server.control_url, 9997)}
 
-rtmp: yes
+rtmp: true
 rtmpAddress: :{_port(server.rtmp_url, 1935)}
-rtsp: no
-srt: no
+rtsp: false
+srt: false
 
-hls: yes
+hls: true
 hlsAddress: :{_port(server.hls_url, 8888)}
-hlsAllowOrigin: "*"
-hlsAlwaysRemux: yes
+hlsAlwaysRemux: true
 hlsVariant: lowLatency
 hlsSegmentCount: 8
 hlsSegmentDuration: 1s
 hlsPartDuration: 200ms
 
-webrtc: yes
+webrtc: true
 webrtcAddress: :{_port(server.whip_url or server.whep_url, 8889)}
-webrtcAllowOrigin: "*"
 webrtcLocalUDPAddress: :8189
 # The address under which browsers reach this machine.
 webrtcAdditionalHosts: [{urlsplit(server.whip_url or server.hls_url).hostname or "127.0.0.1"}]
 
 pathDefaults:
   # The newest publisher with the right key wins, as in Livestall's own media process.
-  overridePublisher: yes
-  record: yes
+  overridePublisher: true
+  record: true
   recordFormat: fmp4
   recordPath: {recordings}/%path/%s-%f
   recordPartDuration: 1s

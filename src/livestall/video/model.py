@@ -126,8 +126,8 @@ class Ingest(msgspec.Struct, frozen=True):
     whip_url: str | None
     whip_token: str | None
     state: Literal["online", "offline"]
-    server_kind: ServerKind = "embedded"
-    moved_at: datetime | None = None
+    server_kind: ServerKind
+    moved_at: datetime | None
     warnings: list[StreamWarning] = []
 
 
@@ -141,7 +141,7 @@ class Playback(msgspec.Struct, frozen=True):
     part_seconds: float
     target_latency_seconds: float
     kind: Literal["live", "replay"]
-    edge_delay_seconds: float | None = None
+    edge_delay_seconds: float | None
     """Null: the playlist carries stream time. Else how far its newest picture is behind the camera: an estimate."""
     gap_seconds: float = 0.0
     """What a replay lacks because the disk could not take it."""

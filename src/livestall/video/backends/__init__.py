@@ -46,7 +46,7 @@ class Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     whep: Annotated[str, Meta(pattern=r"^(https?://[^\s\"'<>]+[^/\s])?$", max_length=300)] = ""
     control: Annotated[str, Meta(pattern=r"^(https?://[^\s\"'<>]+[^/\s])?$", max_length=300)] = ""
     recordings: Annotated[str, Meta(max_length=300)] = ""
-    segment_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 1.0
+    segment_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 2.0
     accepts: bool = True
 
     def server(self) -> Server:

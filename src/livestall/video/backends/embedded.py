@@ -141,6 +141,7 @@ class Embedded:
             part_seconds=latency.part,
             target_latency_seconds=latency.hold_back,
             kind="replay" if recorded else "live",
+            edge_delay_seconds=None,
             gap_seconds=round(gap_seconds(stream.recording_gaps), 1),
         )
 

@@ -37,7 +37,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     whep_url: Url = ""
     control_url: Url = ""
     folder: Annotated[str, Meta(max_length=300)] = ""
-    segment_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 1.0
+    segment_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 2.0
     accepts: bool = True
     publishers: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
 

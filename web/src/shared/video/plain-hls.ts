@@ -2,10 +2,15 @@ import type { HlsConfig } from "hls.js/light";
 
 import type { Playback } from "../api/types";
 
-/** Plain HLS has no parts to hold back from: a player follows at the distance that its media server is good for. */
+const SEGMENTS_BEHIND = 3;
+
+/**
+ * Plain HLS has no parts to hold back from: a player is safe three segments behind the end. Segments are as long as the
+ * encoder's keyframes are apart, so it is the playlist that says how many seconds that is.
+ */
 export function plainConfig(playback: Playback): Partial<HlsConfig> {
   if (playback.kind === "replay" || playback.part_seconds > 0) return {};
-  return { lowLatencyMode: false, liveSyncDuration: playback.target_latency_seconds };
+  return { lowLatencyMode: false, liveSyncDurationCount: SEGMENTS_BEHIND };
 }
 
 /**

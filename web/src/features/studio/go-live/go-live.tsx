@@ -10,7 +10,7 @@ import { newId } from "@/shared/lib/ids";
 import { useMe } from "@/shared/session";
 import { Button, Field, Notice, Sheet } from "@/shared/ui";
 import { createShow, type LatencyMode, openPreview, putTray } from "../api";
-import { startBroadcast } from "../camera/broadcast";
+import { startBroadcast, takesBrowser } from "../camera/broadcast";
 import { startCamera, stopCamera, useCamera } from "../camera/camera";
 import { CameraView, DeviceChoice, MicrophoneMeter } from "../camera/camera-view";
 import { ModeChoice } from "../shelves/plan-sheet";
@@ -76,7 +76,8 @@ function useBegin(draft: Draft) {
       client.setQueryData(["show", id], show);
       client.setQueryData(["studio", "ingest", id], ingest);
       void client.invalidateQueries({ queryKey: ["studio", "shows"] });
-      startBroadcast(id, ingest, liveAtOnce);
+      if (takesBrowser(ingest)) startBroadcast(id, ingest, liveAtOnce);
+      else stopCamera(); // the control room says why, and shows what to give to OBS
       await navigate({ to: "/studio/shows/$id", params: { id } });
     },
   });
