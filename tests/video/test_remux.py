@@ -13,12 +13,12 @@ import imageio_ffmpeg
 import pytest
 
 from livestall.base import ids
-from livestall.video.backends import Server, keep_replays_in
+from livestall.video.backends import Replays, Server
 from livestall.video.backends.mediamtx import MediaMtx
 from livestall.video.backends.neighbour import _started
-from livestall.video.backends.remux import assemble
 from livestall.video.embedded import playlist
 from livestall.video.embedded.recorder import INDEX_FILE, MEDIA_FILE, load
+from livestall.video.embedded.remux import assemble, make_replay
 
 START = datetime(2026, 11, 22, 20, 0, 0, tzinfo=UTC)
 
@@ -118,8 +118,8 @@ def test_the_time_in_a_files_name_is_its_beginning(tmp_path: Path, name: str, se
 def test_a_recording_of_mediamtx_is_found_by_its_stream(tmp_path: Path) -> None:
     stream_id = ids.new()
     film(tmp_path / "rec" / "live" / str(stream_id) / "1795389637-250000.mp4", 2, "-f", "mp4")
-    keep_replays_in(tmp_path / "media")
-    server = MediaMtx(Server(id="mtx", kind="mediamtx", folder=str(tmp_path / "rec")), tmp_path / "media")
+    replays = Replays(tmp_path / "media", make_replay)
+    server = MediaMtx(Server(id="mtx", kind="mediamtx", folder=str(tmp_path / "rec")), replays)
     found = server._assemble(stream_id)
     assert found is not None
     assert found.started_at.timestamp() == 1795389637.25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import msgspec.inspect
@@ -125,9 +125,15 @@ def load() -> Core:
     if core.secret:
         keys.use(core.secret)
     storage.use(storage.Disk(Path(core.data) / "files"))
-    backends.keep_replays_in(Path(core.data) / "media")
+    backends.keep_replays(backends.Replays(Path(core.data) / "media", _make_replay))
     backends.neighbours()
     return core
+
+
+def _make_replay(parts: Any, format_name: Any, target: Path) -> Any:
+    from livestall.video.embedded.remux import make_replay  # PyAV, which only a worker ever needs here
+
+    return make_replay(parts, format_name, target)
 
 
 class Documented(msgspec.Struct, frozen=True):

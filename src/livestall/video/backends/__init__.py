@@ -19,18 +19,18 @@ from livestall.video.backends.embedded import Embedded
 from livestall.video.backends.mediamtx import MediaMtx
 from livestall.video.backends.neighbour import hook_token
 from livestall.video.backends.nginx_rtmp import NginxRtmp
-from livestall.video.backends.port import HOME, MediaServer, Places, Publisher, Reply, Server
+from livestall.video.backends.port import HOME, MediaServer, Places, Publisher, Replays, Reply, Server
 from livestall.video.backends.srs import Srs
 from livestall.video.model import NAME, ServerKind, Settings
 
 EMBEDDED = "embedded"
 """The name under which all media processes of our own send their hooks."""
 
-KINDS: Mapping[ServerKind, Callable[[Server, Path | None], MediaServer]] = {
+KINDS: Mapping[ServerKind, Callable[[Server, Replays | None], MediaServer]] = {
     "mediamtx": MediaMtx, "srs": Srs, "nginx-rtmp": NginxRtmp
 }  # fmt: skip
 NAME_FILE = "name"
-_home: dict[str, Path] = {}
+_home: dict[str, Replays] = {}
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,13 +74,9 @@ def neighbours() -> Mapping[str, Server]:
         raise config.BadSettings(f"LIVESTALL_MEDIA__SERVERS: {error}") from error
 
 
-def keep_replays_in(folder: Path) -> None:
+def keep_replays(replays: Replays) -> None:
     """Where replays made of neighbours' recordings go; the media process of this machine serves them."""
-    _home["folder"] = folder
-
-
-def home() -> Path | None:
-    return _home.get("folder")
+    _home["replays"] = replays
 
 
 def server_name(folder: Path) -> str:
@@ -102,17 +98,17 @@ def server_name(folder: Path) -> str:
 
 def home_server_id() -> str | None:
     """Which of our media processes serves the replays that are made here."""
-    folder = home()
-    if folder is None:
+    replays = _home.get("replays")
+    if replays is None:
         return None
-    return config.of(Settings).name or server_name(folder)
+    return config.of(Settings).name or server_name(replays.folder)
 
 
 def adapter(server: Server) -> MediaServer:
     """What speaks that server's language."""
     if server.kind == EMBEDDED:
         return Embedded(server)
-    return KINDS[server.kind](server, home())
+    return KINDS[server.kind](server, _home.get("replays"))
 
 
 def by_name(name: str) -> MediaServer:
@@ -133,7 +129,7 @@ def reachable(known: Iterable[Server]) -> dict[str, Server]:
 
 
 __all__ = [
-    "EMBEDDED", "HOME", "Embedded", "MediaServer", "Named", "Places", "Publisher", "Reply", "Server",
-    "adapter", "by_name", "home", "home_server_id", "hook_token", "keep_replays_in", "neighbours", "reachable",
+    "EMBEDDED", "HOME", "Embedded", "MediaServer", "Named", "Places", "Publisher", "Replays", "Reply", "Server",
+    "adapter", "by_name", "home_server_id", "hook_token", "keep_replays", "neighbours", "reachable",
     "server_name",
 ]  # fmt: skip

@@ -22,9 +22,7 @@ import structlog
 
 from livestall.base import ids, keys
 from livestall.base.errors import Invalid, Unavailable
-from livestall.video.backends import remux
-from livestall.video.backends.port import Capability, Places, Publisher, Server
-from livestall.video.embedded.recorder import load
+from livestall.video.backends.port import Capability, Places, Publisher, Replays, Server
 from livestall.video.model import BadHook, Ingest, Online, Playback, Recording, Stream, secret_of
 
 log = structlog.get_logger()
@@ -92,7 +90,7 @@ def text(fields: Mapping[str, Any], name: str, limit: int = 200) -> str:
 
 
 class Neighbour:
-    """One such server. `home` is the folder of replays, None where this process keeps none."""
+    """One such server. `replays` is None where this process makes none."""
 
     capabilities: frozenset[Capability] = frozenset()
     edge_delay_seconds: float | None = None
@@ -100,9 +98,9 @@ class Neighbour:
     part_seconds = 0.0
     recording_format: Literal["flv", "mov"] = "flv"
 
-    def __init__(self, server: Server, home: Path | None = None) -> None:
+    def __init__(self, server: Server, replays: Replays | None = None) -> None:
         self.server = server
-        self.home = home
+        self.replays = replays
 
     def prove(self, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
         """Raises BadHook unless the notice carries this server's token."""
@@ -209,15 +207,11 @@ class Neighbour:
         return await asyncio.to_thread(self._assemble, stream_id)
 
     def _assemble(self, stream_id: UUID) -> Recording | None:
-        if self.home is None or not Path(self.server.folder).is_dir():
+        if self.replays is None or not Path(self.server.folder).is_dir():
             log.warning("recordings of this server are not reachable here", server=self.server.id)
             raise Unavailable
         found = [(_started(path), path) for path in self.recorded_files(stream_id) if path.stat().st_size > 0]
-        target = self.home / str(stream_id)
-        if found:
-            remux.assemble(sorted(found), self.recording_format, target)
-        index = load(target)
-        return index.recording() if index is not None else None
+        return self.replays.make(found, self.recording_format, self.replays.folder / str(stream_id))
 
 
 _STAMP = re.compile(r"(?<!\d)(1\d{9})(?:(\d{3})|[-.](\d{1,6}))?(?!\d)")

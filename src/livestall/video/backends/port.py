@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
@@ -86,6 +87,22 @@ class Publisher(msgspec.Struct, frozen=True):
     stream_id: UUID
     session_id: UUID
     client_id: str | None = None
+
+
+class MakeReplay(Protocol):
+    """Makes a replay of ours of recordings, each with the time of its first picture, in the folder `target`; without
+    any, looks what is there. Raises OSError."""
+
+    def __call__(
+        self, parts: Sequence[tuple[datetime, Path]], format_name: Literal["flv", "mov"], target: Path
+    ) -> Recording | None: ...
+
+
+class Replays(msgspec.Struct, frozen=True):
+    """Where replays of neighbours' recordings are made, and by whom."""
+
+    folder: Path
+    make: MakeReplay
 
 
 class MediaServer(Protocol):

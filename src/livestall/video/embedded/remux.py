@@ -17,7 +17,8 @@ import structlog
 from livestall.video.embedded import fmp4
 from livestall.video.embedded.fmp4 import AUDIO, VIDEO, VIDEO_RATE, Run, Sample, Track
 from livestall.video.embedded.h264 import BadVideo
-from livestall.video.embedded.recorder import INDEX_FILE, MEDIA_FILE, Head, Init, Stored
+from livestall.video.embedded.recorder import INDEX_FILE, MEDIA_FILE, Head, Init, Stored, load
+from livestall.video.model import Recording
 
 log = structlog.get_logger()
 SEGMENT_SECONDS = 2.0
@@ -77,6 +78,16 @@ def assemble(parts: Sequence[tuple[datetime, Path]], format_name: Literal["flv",
             # The index is the promise, so it comes last.
             media_path.replace(target / MEDIA_FILE)
             index_path.replace(target / INDEX_FILE)
+
+
+def make_replay(
+    parts: Sequence[tuple[datetime, Path]], format_name: Literal["flv", "mov"], target: Path
+) -> Recording | None:
+    """What `target` holds after taking in `parts`; without any, what it held before. Raises OSError."""
+    if parts:
+        assemble(sorted(parts), format_name, target)
+    index = load(target)
+    return index.recording() if index is not None else None
 
 
 def _take(writer: _Writer, path: Path, format_name: str, start: float) -> float:
