@@ -27,7 +27,7 @@ from aiohttp import web
 from playwright.async_api import async_playwright
 
 import _nginx_rtmp
-from _harness import free_port, report, skip, turns_awaited
+from _harness import free_port, report, skip, turns_awaited, wait_for
 from livestall.base import ids
 from livestall.video.backends.embedded import Embedded
 from livestall.video.model import Grant
@@ -224,7 +224,8 @@ async def run_once(browser: Any, mode: str) -> dict[str, Any]:
         try:
             early = await browser.new_page()
             await early.goto(address)
-            await asyncio.sleep(1.0)
+            await asyncio.to_thread(wait_for, rig.rtmp)
+            await asyncio.sleep(0.5)
             rig.push()
             await early.wait_for_function("S.first !== null", timeout=30_000)
             first = await early.evaluate("S.first")
