@@ -7,7 +7,7 @@ TESTS ?= tests
 WORKERS ?= 2
 BENCH ?=
 
-.PHONY: help setup demo dev test check race bench e2e settings
+.PHONY: help setup demo dev test check race bench e2e soak settings
 
 help: ## this list
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ e2e: setup ## only the browser
 bench: setup ## every number, one JSON line each, and bench/RESULTS.md; BENCH="fanout claims" takes some
 	@scripts/setup bench
 	@$(BIN)/python bench/run.py $(BENCH)
+
+soak: setup ## half an hour of kills, hostile clients and a bad line in a selling show; SOAK_SECONDS=180 is a short one
+	@PYTHONPATH=tests $(BIN)/python tests/soak
 
 settings: setup ## writes docs/settings.md and docs/metrics.md
 	$(BIN)/livestall settings --markdown > docs/settings.md

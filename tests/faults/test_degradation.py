@@ -58,7 +58,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def evening(redis: RedisServer) -> Iterator[Evening]:
-    served = Served(rooms__grace_seconds=60, bus_url=redis.url, live__processes=2)
+    served = Served(rooms__grace_seconds=60, bus_url=redis.url, live__processes=2, secret="5e" * 32)
     try:
         served.start()
         stage = Evening(served)
