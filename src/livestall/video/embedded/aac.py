@@ -11,6 +11,7 @@ from av.audio.resampler import AudioResampler
 
 RATE = 48_000
 BITS = 128_000
+FRAME_SAMPLES = 1024
 SPECIFIC_CONFIG = b"\x11\x90"
 """AAC-LC, 48 kHz, stereo."""
 
@@ -27,11 +28,13 @@ class OpusToAac:
         encoder.open()
         self.config = bytes(encoder.extradata or SPECIFIC_CONFIG)
         self._decoder, self._encoder = decoder, encoder
-        self._resampler = AudioResampler("fltp", "stereo", RATE, frame_size=1024)
+        self._resampler = AudioResampler("fltp", "stereo", RATE, frame_size=FRAME_SAMPLES)
+        self._samples = 0
 
     def push(self, packet: Any) -> Iterator[tuple[int, bytes]]:
         """AAC frames of 1024 samples with their times. Raises av.FFmpegError for what is no Opus."""
         for frame in self._decoder.decode(packet):
             for even in self._resampler.resample(frame):
                 for out in self._encoder.encode(even):
-                    yield out.pts or 0, bytes(out)
+                    yield self._samples, bytes(out)  # packets off the network carry no time to hand on
+                    self._samples += FRAME_SAMPLES
