@@ -59,7 +59,7 @@ def row(record: Record) -> str:
         return f"| {name} | | | | | | not measured: {record['skipped']} | |"
     low, high = record.get("min", min(record["runs"])), record.get("max", max(record["runs"]))
     cells = [
-        f"{name} {record['unit']}", number(low), f"**{number(record['value'])}**", number(high),
+        f"{name} {record['unit']}".rstrip(), number(low), f"**{number(record['value'])}**", number(high),
         number(record.get("limit")), number(record.get("ratio")), aim(record), verdict(record),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
@@ -89,8 +89,7 @@ def section(group: str, records: Sequence[Record], words: str = "") -> str:
         lines += [*notes, ""]
     for one in records:
         lines += beside(one)
-    for one in records:
-        lines += [f"![{one['name']}]({one['picture']})" for _ in range(1) if one.get("picture")]
+    lines += [f"![{one['name']}]({one['picture']})\n" for one in records if one.get("picture")]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 BENCH = Path(__file__).parents[2] / "bench"
 sys.path.append(str(BENCH))
 
+import _chart  # noqa: E402
 import _harness  # noqa: E402
 import _table  # noqa: E402
 import run  # noqa: E402
@@ -101,3 +103,32 @@ def test_words_choose_files_and_an_unknown_one_is_told() -> None:
     assert "run" not in [one.stem for one in run.files([])]
     with pytest.raises(SystemExit, match="no measurement begins with 'nonsense'"):
         run.files(["nonsense"])
+
+
+def test_a_bend_is_the_upper_halfs_slope_over_the_lowers() -> None:
+    assert _chart.bend([(0, 1), (5, 6), (10, 11)]) == pytest.approx(1)
+    assert _chart.bend([(0, 0), (5, 5), (10, 20)]) == pytest.approx(3)
+    assert _chart.bend([(0, 0), (5, 10), (10, 11)]) == pytest.approx(0.1)
+    assert _chart.fit([(0, 3), (1, 5), (2, 7)]) == pytest.approx((2, 3))
+
+
+def test_steps_are_round_and_reach_the_top() -> None:
+    assert _chart.steps(44.7) == [0, 20, 40, 60]
+    assert _chart.steps(20_000) == [0, 5000, 10_000, 15_000, 20_000]
+
+
+def test_a_picture_is_well_formed_and_carries_its_words() -> None:
+    panel = _chart.Panel("CPU <%>", "viewers", [(100, [1, 2, 3]), (200, [2, 4, 9])])
+    picture = _chart.svg("Viewers & more", [panel, panel])
+    root = ET.fromstring(picture)
+    texts = ["".join(one.itertext()) for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"Viewers & more", "CPU <%>", "viewers"} <= set(texts)
+    lines = [one for one in root.iter() if one.get("class") == "line" and one.get("points")]
+    assert len(lines) == 2
+    assert len(str(lines[0].get("points")).split()) == 2
+    assert "prefers-color-scheme: dark" in picture
+
+
+def test_a_picture_is_shown_in_its_group() -> None:
+    one = {**_harness.record("curve.x_bend", "", [1.0]), "picture": "../x.svg"}
+    assert "![curve.x_bend](../x.svg)" in _table.section("curve", [one])
