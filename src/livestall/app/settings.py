@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from livestall import accounts, catalog, chat, deals, live, orders, payments, rooms, storage, video
 from livestall.app import guard, handoff
-from livestall.base import config, keys
+from livestall.base import config, keys, pace
 from livestall.payments.backends import sandbox
 from livestall.video import backends
 
@@ -125,6 +125,7 @@ def load() -> Core:
     if core.secret:
         keys.use(core.secret)
     storage.use(storage.Disk(Path(core.data) / "files"))
+    pace.use(Path(core.data) / "pace")
     backends.keep_replays(backends.Replays(Path(core.data) / "media", _make_replay))
     backends.neighbours()
     return core

@@ -42,5 +42,5 @@ def of(request: Request[Any, Any, Any]) -> tuple[UUID | None, Sequence[Cookie]]:
         return device, ()
     device = ids.new()
     secure = request.url.scheme == "https"
-    cookie = Cookie(COOKIE, mint(device), max_age=COOKIE_SECONDS, httponly=True, samesite="lax", secure=secure)
+    cookie = Cookie(COOKIE, value=mint(device), max_age=COOKIE_SECONDS, httponly=True, samesite="lax", secure=secure)
     return device, (cookie,)

@@ -13,12 +13,14 @@ import os
 import struct
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
+import structlog
+
 from livestall.base import keys
 
+log = structlog.get_logger()
 SETS = 16_384
 WAYS = 4
 SLOT = struct.Struct("=Qd")
@@ -85,23 +87,36 @@ class Pace:
             os.close(self._file)
 
 
+_folder: list[Path] = []
 _state: dict[str, Pace] = {}
 
 
 def use(folder: Path) -> None:
     """Keep the pace in `folder`, together with the other processes of this host that do. Called once at start."""
+    _folder[:] = [folder]
+    _state.clear()
+
+
+def _open() -> Pace:
+    """The file of this host in the folder given; a count of this process alone without one."""
+    if not _folder:
+        return Pace()
+    folder = _folder[0]
     boot = BOOT.read_text().strip()[:8] if BOOT.exists() else "boot"  # the clock starts anew with the machine
-    with suppress(OSError):
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("pace-*"):
             if old.stat().st_mtime < time.time() - OLD_SECONDS:
-                old.unlink()
-        _state["pace"] = Pace(folder / f"pace-{boot}")
+                old.unlink(missing_ok=True)
+        return Pace(folder / f"pace-{boot}")
+    except OSError as error:
+        log.warning("the pace of accounts is kept by this process alone", folder=str(folder), error=repr(error))
+        return Pace()
 
 
 def take(kind: str, who: UUID, per_second: float, burst: int) -> float:
-    """See Pace.take. Without `use` (tests) this process counts alone."""
+    """See Pace.take."""
     pace = _state.get("pace")
     if pace is None:
-        pace = _state["pace"] = Pace()
+        pace = _state["pace"] = _open()
     return pace.take(kind, who, per_second, burst)
