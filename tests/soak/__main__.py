@@ -11,6 +11,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ class Soak:
             seconds=round(self.seconds), line=self.line.how, kills=dict(killer.kills), hostile=dict(hostile.done),
             orders=len(acknowledged), paid=sum(one.paid for one in buyers),
             cancelled=sum(one.cancelled for one in buyers), retries=sum(one.retries for one in buyers),
-            refused=dict(sum((one.refused for one in buyers), start=type(buyers[0].refused)())), sales=shelf.sales,
+            refused=dict(sum((one.refused for one in (*buyers, shelf)), start=Counter())), sales=shelf.sales,
             camera_reconnects=camera.reconnects, viewers=VIEWERS, far=FAR, gateway_mb=self.memory_mb,
             longest_near_seconds=max(one.longest_seconds for one in viewers),
             longest_far_seconds=max(one["longest_seconds"] for one in heard[VIEWERS:]),

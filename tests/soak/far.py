@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import msgspec
@@ -34,7 +35,8 @@ class Relay:
         except OSError:
             out.close()
             return
-        await asyncio.gather(self._pass(near, into), self._pass(far, out))
+        with suppress(asyncio.CancelledError):  # at the end of the soak; Python 3.11 would make a noise of it
+            await asyncio.gather(self._pass(near, into), self._pass(far, out))
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         """Every byte `delay` later than it came, however many are under way."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from contextlib import suppress
 
 from helpers.market import CITY, Cast
 from helpers.rooms import AWAY
@@ -15,7 +16,7 @@ PAUSE_SECONDS = (0.1, 0.6)
 RETRY_SECONDS = 0.3
 ASK_SECONDS = 8
 PAID, CANCELLED = 0.3, 0.1
-SALE_SECONDS, SALE_EVERY_SECONDS, QUOTA, LIMIT = 45, 60, 300, 5
+SALE_SECONDS, SALE_EVERY_SECONDS, QUOTA, LIMIT = 60, 75, 300, 5
 
 
 class Shelf:
@@ -25,6 +26,7 @@ class Shelf:
         self.cast, self.show_id = cast, show_id
         self.deal: Json | None = None
         self.sales = 0
+        self.refused: Counter[str] = Counter()
 
     def line(self) -> Json:
         if self.deal is not None and random.random() < 0.6:
@@ -45,13 +47,19 @@ class Shelf:
                     self.show_id, quota=QUOTA, per_buyer=LIMIT, duration_seconds=SALE_SECONDS
                 )
                 self.sales += 1
-            except (*AWAY, Refused):
-                await asyncio.sleep(2)
+            except Refused as refused:
+                self.refused[refused.code] += 1
+            except AWAY:
+                pass
+            else:
+                await self._until(over)
                 continue
-            try:
-                await asyncio.wait_for(over.wait(), SALE_EVERY_SECONDS)
-            except TimeoutError:
-                continue
+            await asyncio.sleep(2)
+
+    async def _until(self, over: asyncio.Event) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), SALE_EVERY_SECONDS)
+        self.deal = None
 
 
 class Buyer:
