@@ -18,7 +18,7 @@ from livestall.base.db import Database
 from livestall.base.http import EXCEPTION_HANDLERS
 from livestall.video import jobs
 from livestall.video.backends.embedded import SIGNATURE
-from livestall.video.model import Hook, Settings, secret_of
+from livestall.video.model import Hook, Settings, StreamWarning, secret_of
 from livestall.video.web import ROUTES
 
 
@@ -143,10 +143,15 @@ async def test_hooks_over_http(db: Database, stand: Stand) -> None:
             assert (await send(start)).status_code == 204
         await until_true(lambda: online(db, stream_id))
         assert (await send(Hook(kind="published", stream=stream_id, at=clock.now()))).status_code == 422
+        rare = StreamWarning("rare-keyframes", 30.0)
+        warn = Hook(kind="warned", stream=stream_id, at=clock.now(), session=session, warnings=[rare])
+        assert (await send(warn)).status_code == 204
+        async with db.read() as read:
+            assert (await video.stream(read, stream_id)).warnings == [rare]
         stop = Hook(kind="unpublished", stream=stream_id, at=clock.now(), session=session, reason="done")
         assert (await send(stop)).status_code == 204
         assert not await online(db, stream_id)
         assert (await client.post("/api/hooks/media/other", content=b"{}")).status_code == 404
         big = await client.post("/api/hooks/media/embedded", content=b"x" * 100_000)
         assert big.status_code == 413
-    assert await topics(db) == ["video.stream-started", "video.stream-stopped"]
+    assert await topics(db) == ["video.stream-started", "video.stream-warned", "video.stream-stopped"]

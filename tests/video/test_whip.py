@@ -146,3 +146,24 @@ def test_rtp_time_wraps_without_a_jump() -> None:
     clock = rtc.MediaTime(1000)
     before = clock.of("video", (1 << 32) - 3000)
     assert clock.of("video", 0) == pytest.approx(before + 1 / 30, abs=1e-6)
+
+
+async def test_a_browser_whose_camera_dies_goes_on_with_sound(
+    stand: Stand, browsers: list[Browser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rtc, "SILENCE_SECONDS", 2.0)
+    stream_id, secret = stand.market.add()
+    browser = await publish(stand, browsers, stream_id, secret)
+    await until(lambda: stand.market.heard("published", stream_id), 15)
+    (camera,) = (one for one in browser.connection.getSenders() if one.kind == "video")
+    camera.replaceTrack(None)
+    packager = stand.engine.streams[stream_id].packager
+    await until(lambda: packager.still, 8)
+    number = packager.next_number
+    await until(lambda: packager.next_number >= number + 2, 10)
+    assert not stand.market.heard("unpublished", stream_id), "the show lives as long as it is heard"
+    await until(lambda: [one for hook in stand.market.heard("warned", stream_id) for one in hook.warnings])
+    (microphone,) = (one for one in browser.connection.getSenders() if one.kind == "audio")
+    microphone.replaceTrack(None)
+    await until(lambda: stand.market.heard("unpublished", stream_id), 10)
+    assert stand.market.heard("unpublished", stream_id)[0].reason == "nothing arrived for a while"

@@ -16,7 +16,8 @@ export function IncomingPicture({ show, onStats, className }: Props) {
   const { t } = useTranslation("studio");
   const [unavailable, setUnavailable] = useState<string | null>(null);
   const online = show.stream?.online ?? false;
-  const whep = show.playback?.whep_url ?? null;
+  // Only a browser's broadcast has a WebRTC preview: asking for an encoder's would be a 404.
+  const whep = show.stream?.protocol === "whip" ? show.playback?.whep_url ?? null : null;
   const key = show.stream?.since ?? "";
   if (!online) {
     return (
