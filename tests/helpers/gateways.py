@@ -84,8 +84,8 @@ class House:
         self.viewers: list[Viewer] = []
 
     async def open(self, bus_url: str, count: int = 2) -> None:
-        for _ in range(count):
-            gateway = Gateway(self.db, bus_url=bus_url)
+        made = [Gateway(self.db, bus_url=bus_url) for _ in range(count)]
+        for gateway in sorted(made, key=lambda one: one.peers.own):  # the oldest first
             self.ports.append(await gateway.start("127.0.0.1", 0))
             self.gateways.append(gateway)
 

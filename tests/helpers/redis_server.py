@@ -32,10 +32,10 @@ class RedisServer:
             pytest.skip("redis-server is not installed (apt-get install redis-server)")
         return found
 
-    def start(self) -> RedisServer:
+    def start(self, *more: str) -> RedisServer:
         command = [
             self.program(), "--bind", self.host, "--port", str(self.port), "--save", "", "--appendonly", "no",
-            "--requirepass", PASSWORD,
+            "--requirepass", PASSWORD, *more,
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 5

@@ -17,6 +17,8 @@ from livestall import catalog, chat, stock
 from livestall.base import ids
 from livestall.base.db import Database
 from livestall.chat.actions import set_mode
+from livestall.live import store
+from livestall.live.bus import peers
 from livestall.rooms import Listing
 from livestall.rooms.actions import set_tray
 
@@ -117,7 +119,9 @@ async def test_a_gateway_killed_between_commit_and_telling_is_made_up_for(redis,
     assert back.snapshots == 0
 
 
-async def test_viewers_are_added_up_and_a_dead_gateway_counts_no_more(redis, house, stage) -> None:
+async def test_viewers_are_added_up_and_a_dead_gateway_counts_no_more(monkeypatch, redis, house, stage) -> None:
+    monkeypatch.setattr(store, "GATEWAY_SILENT_SECONDS", 3.0)
+    monkeypatch.setattr(peers, "FORGET_SECONDS", 2.0)
     show_id, people, _ = await two_rooms_full(house, stage, redis.url, 3)
     more = [await house.enter(show_id, 2) for _ in range(2)]
     await until(lambda: all(one.totals["viewers"] == 5 for one in [*people, *more]))

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from livestall.base import ids, trace
-from livestall.base.db import Database, Read, Tx
+from livestall.base.db import Database, Read, Row, Tx
 from livestall.base.errors import Unavailable
 from livestall.base.metrics import SIZES, Counter, Gauge, Histogram
 
@@ -103,10 +103,9 @@ async def claim(tx: Tx, listener: str, topics: Sequence[str], limit: int = BATCH
 
     Moves the cursor at once, past events of other topics too: the caller handles the events in `tx` or rolls it back.
     """
-    await tx.execute("insert into outbox_cursor (listener) values ($1) on conflict do nothing", listener)
-    cursor = await tx.fetchrow(
-        "select xid::text as xid, id from outbox_cursor where listener = $1 for update skip locked", listener
-    )
+    cursor = await _lock_cursor(tx, listener)
+    if cursor is None and await tx.execute(_NEW_CURSOR, listener):
+        cursor = await _lock_cursor(tx, listener)
     if cursor is None:
         return None
     rows = await tx.fetch(
@@ -123,6 +122,17 @@ async def claim(tx: Tx, listener: str, topics: Sequence[str], limit: int = BATCH
             listener, last["xid"], last["id"],
         )  # fmt: skip
     return [_delivered(row) for row in rows if row["payload"] is not None]
+
+
+_NEW_CURSOR = """insert into outbox_cursor (listener)
+                 select $1 where not exists (select from outbox_cursor where listener = $1) on conflict do nothing"""
+"""Asked for only where there is none: an INSERT would wait for whoever is moving the cursor at this moment."""
+
+
+async def _lock_cursor(tx: Tx, listener: str) -> Row | None:
+    return await tx.fetchrow(
+        "select xid::text as xid, id from outbox_cursor where listener = $1 for update skip locked", listener
+    )
 
 
 async def waiting(read: Read, listeners: Sequence[str]) -> set[str]:

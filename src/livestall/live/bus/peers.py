@@ -46,13 +46,13 @@ class Peers:
             self._readers[present.gateway] = present.readers
             self._kept.pop(present.gateway, None)
 
-    def heard(self, within_seconds: float = FORGET_SECONDS) -> list[UUID]:
+    def heard(self, within_seconds: float | None = None) -> list[UUID]:
         """The gateways heard on the bus lately."""
         now = time.monotonic()
         for gateway in [one for one, at in self._heard_at.items() if now - at > FORGET_SECONDS]:
             del self._heard_at[gateway]
             self._readers.pop(gateway, None)
-        return [one for one, at in self._heard_at.items() if now - at <= within_seconds]
+        return [one for one, at in self._heard_at.items() if within_seconds is None or now - at <= within_seconds]
 
     def known(self) -> list[UUID]:
         """The gateways heard lately that said how many read there: those need not be looked up."""

@@ -1,0 +1,139 @@
+"""Who numbers events: one gateway at a time, and the next one goes on when that one is gone, stuck or slow."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import CapturingLogger
+
+from helpers.gateways import House, numbered, same_everywhere, until
+from helpers.market import free_ports
+from helpers.redis_server import PASSWORD, RedisServer
+from livestall import chat
+from livestall.app import projector
+from livestall.app.gateway import Gateway
+from livestall.base import clock, config, ids
+from livestall.base.db import Database
+from livestall.live import LiveEvent, RedisBus, Said, last_seq
+from livestall.live.bus import redis as redis_bus
+
+
+@pytest.fixture
+async def house(db: Database) -> AsyncIterator[House]:
+    one = House(db)
+    yield one
+    await one.close()
+
+
+async def test_a_projector_that_stands_still_in_its_transaction_is_passed_by(monkeypatch, db, stage) -> None:
+    """As a stopped process does: its connection is open, its locks are held, and it does not come back."""
+    monkeypatch.setattr(projector, "STUCK_SECONDS", 1)
+    stuck, well = Gateway(db), Gateway(db)
+    await stage.show(await stage.host())
+    while await well.projector.step():
+        pass
+    show_id = await stage.show(await stage.host())
+    holds, frozen = asyncio.Event(), asyncio.Event()
+
+    async def never(_tx: Any, _batch: Any) -> Said:
+        holds.set()
+        await frozen.wait()
+        return Said()
+
+    stuck.projector._project = never  # type: ignore[method-assign]
+    hanging = asyncio.create_task(stuck.projector.step())
+    await holds.wait()
+    assert await well.projector.step() is False, "one at a time"
+
+    async def goes_on() -> bool:
+        return await well.projector.step()
+
+    await until(goes_on, 4)
+    async with db.read() as read:
+        assert await last_seq(read, show_id) > 0
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+
+
+async def test_two_that_project_at_once_number_nothing_twice(db, stage) -> None:
+    first, second = Gateway(db), Gateway(db)
+    show_id, person = await stage.show(await stage.host()), await stage.person()
+
+    async def talk(n: int) -> None:
+        message = chat.Message(ids.new(), show_id, person.need_user(), person.name, str(n))
+        assert isinstance((await db.run(lambda tx: chat.say(tx, [message])))[0], chat.ChatMessage)
+
+    with config.override(chat.Settings(burst=50)):
+        for n in range(20):
+            await asyncio.gather(talk(n), first.projector.step(), second.projector.step())
+    while await first.projector.step() or await second.projector.step():
+        pass
+    last = await numbered(db, show_id)
+    async with db.read() as read:
+        rows = await read.fetch("select seq, kind, body from live_event where channel = $1 order by seq", show_id)
+    assert [row["seq"] for row in rows] == list(range(1, last + 1))
+    assert sorted(int(row["body"]["text"]) for row in rows if row["kind"] == "chat.said") == list(range(20))
+
+
+async def test_the_oldest_leads_and_the_others_look_seldom(house, stage) -> None:
+    redis = RedisServer().start()
+    try:
+        await house.open(redis.url, 3)
+        await house.meet()
+        assert [one.projector._leads() for one in house.gateways] == [True, False, False]
+        show_id = await stage.show(await stage.host())
+        people = [await house.enter(show_id, at, await stage.person(f"P{at}")) for at in range(3)]
+        since = await numbered(house.db, show_id)
+        await house.crash(0)
+        house.viewers.remove(people[0])
+        assert (await people[1].ask("chat", text="the oldest is gone"))["ok"]
+        await same_everywhere(house, show_id, since, 2)
+        await until(house.gateways[0].projector._leads, 5)
+        redis.kill()
+        await until(lambda: all(one.projector._leads() for one in house.gateways), 5)
+    finally:
+        redis.kill()
+
+
+async def test_the_bus_speaks_tls_and_its_address_is_never_logged(monkeypatch, tmp_path: Path) -> None:
+    port, plain = free_ports(2)
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(  # noqa: ASYNC221 - half a second, before anything runs
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(certificate),
+         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    tls = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key),
+           "--tls-ca-cert-file", str(certificate), "--tls-auth-clients", "no"]  # fmt: skip
+    redis = RedisServer(port=plain).start(*tls)
+    heard: list[Said] = []
+    url = f"rediss://:{PASSWORD}@127.0.0.1:{port}/0?ssl_ca_certs={certificate}"
+    wrong = f"redis://:wrong-{PASSWORD}@127.0.0.1:{plain}/0"
+    one, other, stranger = RedisBus(url, ids.new()), RedisBus(url, ids.new()), RedisBus(wrong, ids.new())
+    other.subscribe(heard.append)
+    event = LiveEvent(1, "note", clock.now(), None, {"text": "秘密"})
+    channel, logs = ids.new(), CapturingLogger()
+    monkeypatch.setattr(redis_bus, "log", logs)
+    try:
+        for bus in (one, other, stranger):
+            await bus.start()
+
+        async def arrives() -> bool:
+            await one.publish(Said([(channel, event)]))
+            return bool(heard)
+
+        await until(arrives)
+        await until(lambda: "AuthenticationError" in str(logs.calls))
+    finally:
+        for bus in (one, other, stranger):
+            await bus.close()
+        redis.kill()
+    (told_channel, told) = heard[0].events[0]
+    assert (told_channel, told.seq, bytes(told.body)) == (channel, 1, '{"text":"秘密"}'.encode())
+    assert not stranger.is_up
+    assert PASSWORD not in str(logs.calls)
