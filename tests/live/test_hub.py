@@ -177,3 +177,15 @@ async def test_who_drains_is_written_to_again_from_where_it_caught_up(hub: Hub, 
     assert caught_up == [41]
     assert payloads(line)[-2:] == ["what was missed", "next"]
     assert "missed" not in payloads(line)
+
+
+async def test_a_socket_keeps_nothing_of_the_browsers_headers(make_wire: Any, wait: Any) -> None:
+    """Cookies and user agents of thousands would be most of what a viewer costs."""
+    wire = await make_wire()
+    channel = wire.open()
+    await wire.connect(channel, additional_headers={"Cookie": "a=" + "x" * 2000})
+    await wait(lambda: len(wire.server.connections) == 1)
+    (connection,) = wire.server.connections
+    kept = connection._transport
+    assert (len(kept.request.headers), kept.request.path, len(kept.response.headers)) == (0, b"", 0)
+    assert connection._ticket == ""
