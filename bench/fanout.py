@@ -23,7 +23,6 @@ from _others import Other, others
 NAME = "fanout.deliveries_per_s"
 SHOUT = '{"type":"shout","id":"00000000-0000-7000-8000-000000000001"}'
 FEW = 100
-OTHERS_SECONDS = 2.0
 
 
 def of_limit(program: Path, sockets: int, seconds: float) -> float:
@@ -40,12 +39,12 @@ def of_ours(program: Path, sockets: int, seconds: float) -> float:
     ).per_core()
 
 
-def of_other(program: Path, other: Other, seconds: float) -> float:
+def of_other(program: Path, other: Other) -> float:
     with ExitStack() as stack:
         return on_server(
             lambda port: other.command(port, stack),
             lambda port, server: drive(
-                program, "load", port, server, other.sockets, seconds, other.hello, other.say, [other.path]
+                program, "load", port, server, other.sockets, other.seconds, other.hello, other.say, [other.path]
             ),
         ).per_core()
 
@@ -77,7 +76,7 @@ def measure(program: Path, options: argparse.Namespace) -> None:
             notes.append(f"{other.name} was not measured: {other.missing}")
             continue
         names[other.name] = f"{other.name}, {other.sockets:,} sockets" + (f" ({other.note})" if other.note else "")
-        subjects[other.name] = lambda other=other: of_other(program, other, OTHERS_SECONDS)
+        subjects[other.name] = lambda other=other: of_other(program, other)
     found = turns({name: told(name, run) for name, run in subjects.items()}, options.runs)
     beside = {names[name]: runs for name, runs in found.items() if name in names}
     report(
