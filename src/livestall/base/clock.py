@@ -14,6 +14,11 @@ def now() -> datetime:
     return datetime.now(UTC) + _offset
 
 
+def travelled() -> timedelta:
+    """How far `travel` has moved this process, for times that come from another clock."""
+    return _offset
+
+
 @contextmanager
 def travel(seconds: float) -> Generator[None]:
     """For tests: inside the block, `now()` is `seconds` later in this process."""

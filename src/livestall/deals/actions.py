@@ -32,12 +32,12 @@ from livestall.deals.model import (
 
 
 async def admit(read: Read, claims: Sequence[Claim]) -> list[Admission | Conflict | NotFound]:
-    """The window of each claim, its price and limit; reads only. Call it after the pools are locked, in a new
-    statement: a deal that was ended while the lock was waited for is seen as ended."""
+    """The window of each claim by the database's clock, its price and limit; reads only. Call it after the pools are
+    locked, in a new statement: a deal that was ended while the lock was waited for is seen as ended."""
     if not claims:
         return []
     terms = await store.terms(read, {claim.deal_id for claim in claims})
-    now = clock.now()
+    now = await store.now(read)
     return [model.admit(claim, terms.get(claim.deal_id), now) for claim in claims]
 
 
@@ -92,7 +92,7 @@ async def _terms(read: Read, show_id: UUID, wanted: NewFlashSale) -> Terms:
     price = listing.price(wanted.variant_id, offer.price)
     if wanted.price_amount >= price.amount:
         raise NotCheaper
-    now = clock.now()
+    now = await store.now(read)
     stream_at = await rooms.stream_now(read, show_id)
     opening = await _opening(read, show, now, stream_at, wanted.countdown_seconds)
     return Terms(

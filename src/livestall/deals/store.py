@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from livestall.base import clock
 from livestall.base.db import Read, Row, Tx
 from livestall.base.money import Money
 from livestall.deals.model import DealState, Terms, Tier
@@ -23,6 +24,11 @@ def _terms(row: Row) -> Terms:
         opens_at=row["opens_at"], closes_at=row["closes_at"], fair_at=row["fair_at"],
         slowest_tier=None if row["slowest_tier"] is None else Tier(row["slowest_tier"]),
     )  # fmt: skip
+
+
+async def now(read: Read) -> datetime:
+    """The database's clock: the one that all processes of a market share."""
+    return await read.fetchval("select clock_timestamp()") + clock.travelled()
 
 
 async def terms(read: Read, deal_ids: Collection[UUID]) -> dict[UUID, Terms]:
