@@ -13,6 +13,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from _harness import cores, family, free_ports, running, start_on
 
@@ -22,7 +23,7 @@ sys.path.append(str(HERE.parent / "tests" / "orders"))
 from shop import Article, Shop  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 from livestall import accounts, catalog, stock  # noqa: E402
-from livestall.base import ids, keys  # noqa: E402
+from livestall.base import devices, ids, keys  # noqa: E402
 from livestall.base.db import Database  # noqa: E402
 from livestall.live import Caller, Tickets  # noqa: E402
 
@@ -83,15 +84,16 @@ class Market:
     async def close(self) -> None:
         await self.db.close()
 
-    def _wish(self, variant: Any, listing: Any) -> str:
-        show = f'"show_id":"{self.shop.show}",'
-        return f'{show}"lines":[{{"variant_id":"{variant}","listing_id":"{listing}","quantity":1}}]}}'
+    def _wish(self, variant: UUID, listing: UUID | None = None) -> str:
+        listed = "" if listing is None else f'"listing_id":"{listing}",'
+        return f'"show_id":"{self.shop.show}","lines":[{{"variant_id":"{variant}",{listed}"quantity":1}}]}}'
 
     async def _articles(self) -> list[str]:
-        """Wishes for PRODUCTS times VARIANTS variants, all in the show's tray."""
+        """Wishes for PRODUCTS times VARIANTS variants, at their ordinary price. They are not in the show's tray: else
+        2,000 viewers would be told of every one of 1,000 stocks ten times a second, which is another measurement."""
         wishes: list[str] = []
         for _ in range(PRODUCTS):
-            product, listing, variants = ids.new(), ids.new(), [ids.new() for _ in range(VARIANTS)]
+            product, variants = ids.new(), [ids.new() for _ in range(VARIANTS)]
             drafts = [catalog.VariantDraft(variant, {"Size": str(n)}, 1000 + n) for n, variant in enumerate(variants)]
             wanted = catalog.ProductDraft(
                 product, "Green tea", drafts, state=catalog.ProductState.active,
@@ -99,13 +101,8 @@ class Market:
             )  # fmt: skip
             async with self.db.write() as tx:
                 await catalog.create_product(tx, self.shop.seller, wanted, "CNY")
-                await tx.execute(
-                    """insert into listing (id, show_id, product_id, seller_id, slot)
-                       select $1, $2, $3, $4, count(*) + 1 from listing where show_id = $2""",
-                    listing, self.shop.show, product, self.shop.seller,
-                )  # fmt: skip
                 await stock.receive(tx, [stock.OnHand(variant, self.shop.seller, 10**6) for variant in variants])
-            wishes += [self._wish(variant, listing) for variant in variants]
+            wishes += [self._wish(variant) for variant in variants]
         return wishes
 
     async def _sell_out(self, article: Article) -> None:
@@ -120,6 +117,7 @@ class Market:
             "LIVESTALL_WEB__PORT": str(self.web_port), "LIVESTALL_WEB__HOST": "127.0.0.1",
             "LIVESTALL_LIVE__COMMANDS_PER_SECOND": UNPACED, "LIVESTALL_LIVE__COMMANDS_BURST": UNPACED,
             "LIVESTALL_ORDERS__CLAIMS_PER_SECOND": UNPACED, "LIVESTALL_ORDERS__CLAIMS_BURST": UNPACED,
+            "LIVESTALL_ORDERS__DEVICE_CLAIMS_PER_SECOND": UNPACED, "LIVESTALL_ORDERS__DEVICE_CLAIMS_BURST": UNPACED,
             "LIVESTALL_LOGS__LEVEL": "error",
         }  # fmt: skip
         command = [sys.executable, "-m", "livestall.app.cli", plane]
@@ -140,9 +138,9 @@ class Market:
             )
             tokens = [await accounts.open_session(tx, person) for person in people]
         origin = f"http://127.0.0.1:{self.web_port}"
-        return [
-            f"Cookie: livestall_session={one}\tOrigin: {origin}\tContent-Type: application/json\t" for one in tokens
-        ]
+        same = f"Origin: {origin}\tContent-Type: application/json\t"
+        cookies = (f"livestall_session={one}; livestall_device={devices.mint(ids.new())}" for one in tokens)
+        return [f"Cookie: {one}\t{same}" for one in cookies]
 
     async def sell(self, wishes: list[str], *, by: str = "socket", buyers: int, seconds: float) -> dict[str, Any]:
         """What the buyers saw: per_s, orders, refused, p50_ms, p99_ms, max_ms. `seconds` 0: everyone once, at once."""

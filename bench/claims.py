@@ -27,7 +27,7 @@ from _harness import RUNS, report, say, turns_awaited
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
 
-BUYERS, BURST, HTTP_BUYERS = 2000, 2000, 512
+BUYERS, BURST, HTTP_BUYERS = 1000, 2000, 512
 
 
 async def measure(dsn: str, folder: Path, runs: int, seconds: float) -> None:

@@ -34,6 +34,7 @@ from livestall.base.db import Database
 from livestall.base.errors import Invalid
 from livestall.base.http import EXCEPTION_HANDLERS, Problem, Who, may, on_refusal
 from livestall.orders import Counter, Line
+from livestall.orders import web as orders
 
 log = structlog.get_logger()
 STOP_SECONDS = 4
@@ -58,8 +59,8 @@ def name_of(handler: HTTPRouteHandler, _method: str, _path: object) -> str:
     return handler.fn.__name__
 
 
-NO_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeEncodeError)
-"""What a text that no database keeps (a zero byte, half a surrogate pair) raises, wherever it came in."""
+NO_TEXT = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError, UnicodeError)
+"""What a text that no database keeps (a zero byte, half a surrogate pair, no UTF-8) raises, wherever it came in."""
 
 
 def on_no_text(request: Request[Any, Any, Any], _error: Exception) -> Response[Problem]:
@@ -97,7 +98,7 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
             "addresses": Provide(provide_addresses),
         },
         guards=[accounts.guard],
-        state=State({"db": db}),
+        state=State({"db": db, "line": line}),
         exception_handlers={**EXCEPTION_HANDLERS, **dict.fromkeys(NO_TEXT, on_no_text)},
         openapi_config=OpenAPIConfig(
             title="Livestall",
@@ -144,7 +145,8 @@ def create_site(db: Database) -> Traffic:
     """The API and the pages together, as `livestall web` serves them."""
     api = create_app(db)
     prefixes = frozenset(route.path.split("/", 2)[1] for route in api.routes) - {""}
-    return Traffic(pages.Site(api, prefixes, pages.load(pages.folder(), trace.share())))
+    rush = orders.Rush(api, api.state.line, accounts.Sessions(db).person)
+    return Traffic(pages.Site(rush, prefixes, pages.load(pages.folder(), trace.share())))
 
 
 async def serve(db: Database, site: Traffic) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -86,13 +86,27 @@ def _respond(what: Problem, headers: dict[str, str] | None = None) -> Response[P
     return Response(what, status_code=what.status, headers=headers or {}, media_type="application/problem+json")
 
 
-def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[Problem]:
-    headers = {}
+def _retry(refusal: Refusal) -> dict[str, str]:
     if isinstance(refusal, TooMany):
-        headers["Retry-After"] = str(refusal.retry_after_seconds)
-    if isinstance(refusal, Unavailable):
-        headers["Retry-After"] = "2"
-    return _respond(problem(refusal, locale_of(request)), headers)
+        return {"Retry-After": str(refusal.retry_after_seconds)}
+    return {"Retry-After": "2"} if isinstance(refusal, Unavailable) else {}
+
+
+def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[Problem]:
+    return _respond(problem(refusal, locale_of(request)), _retry(refusal))
+
+
+def cookies_of(headers: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The cookies of a request as they stand, for who reads it without the framework. Ours are never quoted."""
+    parts = headers.get(b"cookie", b"").decode("latin-1").split(";")
+    return {name.strip(): value.strip() for name, equals, value in (one.partition("=") for one in parts) if equals}
+
+
+def problem_answer(refusal: Refusal, locale: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body of what `on_refusal` answers, for who answers without the framework."""
+    headers = [(name.lower().encode(), value.encode()) for name, value in _retry(refusal).items()]
+    headers.append((b"content-type", b"application/problem+json"))
+    return refusal.status, headers, msgspec.json.encode(problem(refusal, locale))
 
 
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

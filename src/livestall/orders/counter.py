@@ -80,7 +80,8 @@ class Entry:
         if self.said is not None:
             return
         self.said = said
-        for listener in self._then:
+        listeners, self._then = self._then, []  # or listener and entry would hold each other, for the collector to find
+        for listener in listeners:
             listener(said)
 
     def then(self, listener: Told) -> None:
@@ -214,7 +215,7 @@ class _Lane:
             self._hang_up(leg)
 
     async def _run(self) -> None:
-        """Start a turn for each batch in the order of arrival. A full batch sets out while the one before it is decided
+        """Start a turn for each batch in the order of arrival. A batch sets out while the one before it is decided
         and waits for its locks in the database, so that no time is lost between the two."""
         before: _Turn | None = None
         last: _Turn | None = None
@@ -230,8 +231,7 @@ class _Lane:
                 if before is not None:
                     await before.over.wait()
                 if last is not None:
-                    full = len(batch) == self._batch_max and ready is not None
-                    await (last.locked if full else last.over).wait()
+                    await (last.over if ready is None else last.locked).wait()
             turn = _Turn(batch, ready, 0 if last is None else 1 - last.leg)
             task = asyncio.create_task(self._turn(turn), name="orders.batch")
             self._turns.add(task)

@@ -24,7 +24,11 @@ from livestall.orders.counter import Counter
 from livestall.orders.line import Line
 from livestall.orders.model import Address, LineTicket, NewOrder, NewOrderLine, Order, SavedAddress
 from livestall.orders.model.mold import Placed
+from livestall.orders.rush import Rush
 from livestall.payments import PayPage
+
+__all__ = ["ROUTES", "BuyCommand", "Rush", "buy"]
+"""`Rush` is the short way of `place_order`: see `orders/rush.py`."""
 
 
 class StartPayment(msgspec.Struct, frozen=True):

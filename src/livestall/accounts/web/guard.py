@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +33,8 @@ from livestall.base.http import Who
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SESSION_SECONDS = 2.0
+SESSIONS_MAX = 20_000
 TOUCH_AFTER = timedelta(minutes=10)
 """A session or token in use is written down again at most this often."""
 
@@ -143,16 +147,52 @@ async def _check_approved(db: Database, seller_id: UUID) -> None:
 
 def check_origin(connection: Connection) -> None:
     """Raises OtherOrigin when a browser says that another site's page sent this. Programs send no such headers."""
-    origin = connection.headers.get("origin")
-    if origin and origin in _trusted_origins():
-        return
-    site = connection.headers.get("sec-fetch-site")
-    if site is not None:
-        if site not in {"same-origin", "none"}:
-            raise OtherOrigin
-        return
-    if origin is not None and urlsplit(origin).netloc != connection.headers.get("host", ""):
+    asked = connection.headers
+    if not _is_same_site(asked.get("origin"), asked.get("sec-fetch-site"), asked.get("host", "")):
         raise OtherOrigin
+
+
+def _is_same_site(origin: str | None, site: str | None, host: str) -> bool:
+    if origin and origin in _trusted_origins():
+        return True
+    if site is not None:
+        return site in {"same-origin", "none"}
+    return origin is None or urlsplit(origin).netloc == host
+
+
+class Sessions:
+    """Who a plain request of a browser comes from, remembered for SESSION_SECONDS: a session that is ended still buys
+    for so long, and no longer. Only for the one endpoint that a rush comes by; all others ask the database."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: OrderedDict[str, tuple[UUID, float]] = OrderedDict()
+
+    async def person(self, asked: Mapping[bytes, bytes], cookies: Mapping[str, str]) -> UUID | None:
+        """The person of the session in the headers and cookies of a request; None for all that the guard has to look
+        at: programs with a token of their own, other sites' pages, sessions that are not there or not any more."""
+        token = cookies.get(COOKIE)
+        if token is None or b"authorization" in asked:
+            return None
+        origin, site, host = (asked.get(name) for name in (b"origin", b"sec-fetch-site", b"host"))
+        if not _is_same_site(_text(origin), _text(site), _text(host) or ""):
+            return None
+        now = time.monotonic()
+        known = self._known.get(token)
+        if known is not None and now - known[1] < SESSION_SECONDS:
+            return known[0]
+        actor = await _session_actor(self._db, actions.hash_of(token))
+        self._known.pop(token, None)
+        if actor.user_id is None:
+            return None
+        self._known[token] = actor.user_id, now
+        if len(self._known) > SESSIONS_MAX:
+            self._known.popitem(last=False)
+        return actor.user_id
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 def _trusted_origins() -> set[str]:

@@ -121,7 +121,10 @@ _AFTER_ID = 42
 
 def draft(buyer_id: UUID, wanted: NewOrder) -> Draft:
     """The draft of a buyer's wish. Raises Invalid for what no edge should have let through."""
-    if not 1 <= len(wanted.lines) <= LINES_MAX or any(not 1 <= line.quantity <= 999 for line in wanted.lines):
+    wrong = not 1 <= len(wanted.lines) <= LINES_MAX
+    for line in wanted.lines:
+        wrong |= not 1 <= line.quantity <= 999
+    if wrong:
         raise Invalid(reason=f"an order has 1 to {LINES_MAX} lines, each of 1 to 999 units")
     contents = _encode(wanted)
     fingerprint = hashlib.blake2b(_PAIR_WITH_ID + buyer_id.bytes + contents, digest_size=16).digest()
