@@ -38,7 +38,7 @@ race: setup ## the races again and again
 e2e: setup ## only the browser
 	$(BIN)/pytest -q tests/e2e
 
-bench: setup ## every number, one JSON line each, and bench/RESULTS.md; BENCH="fanout claims" takes some
+bench: setup ## every number, one JSON line each, and bench/RESULTS.md; BENCH="fanout claims" takes some, BENCH_RUNS=1 a quick look
 	@scripts/setup bench
 	@$(BIN)/python bench/run.py $(BENCH)
 

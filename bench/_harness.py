@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-RUNS = 3
+RUNS = int(os.environ.get("BENCH_RUNS", "3"))
+"""How often each subject has its turn; fewer for a quick look."""
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 AIM = re.compile(r"(value|ratio|min|max) (<=|>=) (\d+(?:\.\d+)?)")

@@ -26,7 +26,7 @@ import uvloop
 
 from _chart import Panel, bend, svg
 from _claims_market import BUYERS_CORE, Market, pin
-from _harness import Meter, family, report, say, skip
+from _harness import RUNS, Meter, family, report, say, skip
 from _load import Seen, built, watched
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
@@ -168,7 +168,7 @@ def buyers(runs: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("which", nargs="*", default=["viewers", "rooms", "buyers"])
     options = parser.parse_args()
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from _gateway import path
-from _harness import report, say, skip, turns
+from _harness import RUNS, report, say, skip, turns
 from _load import HELLO, built, drive, gateway, on_server
 from _others import Other, others
 
@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sockets", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--alone", action="store_true", help="only ours and the limit")
     options = parser.parse_args()
     try:

@@ -12,7 +12,7 @@ import argparse
 import resource
 from pathlib import Path
 
-from _harness import report, skip, turns
+from _harness import RUNS, report, skip, turns
 from _load import Seen, built, watched
 
 SPARE_FILES = 100
@@ -30,7 +30,7 @@ def per_socket(seen: Seen, sockets: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sockets", type=int, default=20_000)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=RUNS)
     options = parser.parse_args()
     allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))

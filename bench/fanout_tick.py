@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from _harness import report, skip, turns
+from _harness import RUNS, report, skip, turns
 from _load import Seen, built, watched
 
 LINES_MAX = 30
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--viewers", type=int, default=5000)
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=RUNS)
     options = parser.parse_args()
     try:
         with built() as program:
