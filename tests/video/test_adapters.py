@@ -268,8 +268,8 @@ async def test_the_addresses_are_those_of_the_server_that_carries_the_stream(db:
         assert ingest.server_kind == kind
         assert (ingest.whip_url is not None) == (name == "srs-1"), "only where the settings name one"
         told = {
-            "edge": (f"https://v.example/hls/{stream_id}.m3u8", 0.6, 0.0),
-            "srs-1": (f"https://s.example/live/{stream_id}.m3u8", 0.7, 0.0),
+            "edge": (f"https://v.example/hls/{stream_id}.m3u8", 0.05, 0.0),
+            "srs-1": (f"https://s.example/live/{stream_id}.m3u8", 0.05, 0.0),
             "mtx": (f"https://m.example:8888/live/{stream_id}/index.m3u8", None, 0.2),
         }[name]
         assert (playback.hls_url, playback.edge_delay_seconds, playback.part_seconds) == told

@@ -142,7 +142,7 @@ class Playback(msgspec.Struct, frozen=True):
     target_latency_seconds: float
     kind: Literal["live", "replay"]
     edge_delay_seconds: float | None
-    """Null: the playlist carries stream time. Else how far its newest picture is behind the camera: an estimate."""
+    """Null: the playlist carries stream time. Else it is estimated: how long after its newest picture it is written."""
     gap_seconds: float = 0.0
     """What a replay lacks because the disk could not take it."""
 

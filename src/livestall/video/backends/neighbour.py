@@ -94,7 +94,7 @@ class Neighbour:
 
     capabilities: frozenset[Capability] = frozenset()
     edge_delay_seconds: float | None = None
-    """Null where playlists carry stream time; else how far the end of the playlist is behind the camera."""
+    """Null where playlists carry stream time; else how long after its newest picture the playlist is written."""
     part_seconds = 0.0
     recording_format: Literal["flv", "mov"] = "flv"
 

@@ -29,8 +29,8 @@ _DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 
 class NginxRtmp(Neighbour):
     capabilities: frozenset[Capability] = frozenset({"rtmp", "hls", "record"})
-    edge_delay_seconds = 0.6
-    """A fragment is listed when it ends, and a page learns of it half a reload later."""
+    edge_delay_seconds = 0.05
+    """Measured with a clock in the picture: the list is written 0.05 s after its last picture was painted."""
     recording_format = "flv"
 
     def parse_hook(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Hook:

@@ -56,7 +56,7 @@ class _Streams(msgspec.Struct):
 
 class Srs(Neighbour):
     capabilities: frozenset[Capability] = frozenset({"rtmp", "whip", "hls", "whep", "record"})
-    edge_delay_seconds = 0.7
+    edge_delay_seconds = 0.05
     recording_format = "flv"
 
     def parse_hook(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Hook:

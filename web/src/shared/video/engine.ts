@@ -2,7 +2,8 @@ import Hls, { type ErrorData, type HlsConfig } from "hls.js/light";
 
 import type { Playback } from "../api/types";
 import { serverClock } from "../lib/clock";
-import { estimatedAt, plainConfig } from "./plain-hls";
+import { EdgeClock } from "./edge-clock";
+import { estimatedAt, lastModified, plainConfig } from "./plain-hls";
 import { WhepPlayer } from "./whep-player";
 
 /** "blocked": the browser wants a tap before it plays at all. */
@@ -32,6 +33,7 @@ function config(playback: Playback): Partial<HlsConfig> {
 export class VideoEngine {
   state: VideoState = { status: "loading", muted: true, width: 0, height: 0 };
   private hls: Hls | null = null;
+  private edge = new EdgeClock();
   private whep: WhepPlayer | null = null;
   private whepFailed = false;
   private restarts = 0;
@@ -71,11 +73,12 @@ export class VideoEngine {
   /** The stream time of the picture on screen, in ms since the epoch; null when the stream carries none (WebRTC: it is now). */
   playingAt(): number | null {
     if (this.whep) return null;
-    if (this.hls) return this.hls.playingDate?.getTime() ?? estimatedAt(this.playback, this.hls.latency, serverClock.now());
+    if (this.hls) return this.hls.playingDate?.getTime() ?? estimatedAt(this.playback, this.edge.at(this.video.currentTime));
     const start = (this.video as HTMLVideoElement & { getStartDate?: () => Date }).getStartDate?.().getTime();
     if (start !== undefined && !Number.isNaN(start)) return start + this.video.currentTime * 1000;
     const { seekable, currentTime } = this.video;
-    return estimatedAt(this.playback, seekable.length ? seekable.end(seekable.length - 1) - currentTime : null, serverClock.now());
+    const trailing = seekable.length ? seekable.end(seekable.length - 1) - currentTime : null;
+    return estimatedAt(this.playback, trailing === null ? null : serverClock.now() - trailing * 1000);
   }
 
   /** Seconds behind the camera, or null. */
@@ -126,8 +129,14 @@ export class VideoEngine {
     this.set({ status: this.restarts > 0 ? "reconnecting" : "loading" });
     if (this.playback.whep_url && !this.whepFailed) return this.loadWhep(this.playback.whep_url);
     if (!Hls.isSupported()) return this.loadNative();
+    this.edge = new EdgeClock();
     const hls = new Hls(config(this.playback));
     this.hls = hls;
+    hls.on(Hls.Events.LEVEL_LOADED, (_event, { details, networkDetails }) => {
+      const readAt = serverClock.now();
+      // hls.js puts the list into its place in time while it tells of it: its end is known when all have been told.
+      queueMicrotask(() => this.edge.saw(details.edge, readAt, lastModified(networkDetails)));
+    });
     hls.on(Hls.Events.ERROR, (_event, data) => this.onError(data));
     hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
     hls.loadSource(this.playback.hls_url);

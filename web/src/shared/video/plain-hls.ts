@@ -14,10 +14,16 @@ export function plainConfig(playback: Playback): Partial<HlsConfig> {
 }
 
 /**
- * The stream time of the picture where the playlist says none: the server's time, less how far the picture is behind the
- * end of the playlist, less how far that end is behind the camera. Right to about half a second.
+ * The stream time of the picture where the playlist says none: when it was written, less how far that is behind the camera.
+ * Right to about half a second.
  */
-export function estimatedAt(playback: Playback, behindEnd: number | null, serverNow: number): number | null {
-  if (playback.kind === "replay" || playback.edge_delay_seconds === null || behindEnd === null || behindEnd <= 0) return null;
-  return serverNow - (behindEnd + playback.edge_delay_seconds) * 1000;
+export function estimatedAt(playback: Playback, writtenAt: number | null): number | null {
+  if (playback.kind === "replay" || playback.edge_delay_seconds === null || writtenAt === null) return null;
+  return writtenAt - playback.edge_delay_seconds * 1000;
+}
+
+/** When the answer's file was written, ms since the epoch, by its server's clock; null when it does not say. */
+export function lastModified(answer: unknown): number | null {
+  const said = answer instanceof XMLHttpRequest ? answer.getResponseHeader("Last-Modified") : null;
+  return said ? Date.parse(said) : null;
 }
