@@ -1,0 +1,120 @@
+"""A flash sale opens by the server's clock whatever the phone's says, and who waits in line sees their place."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import pytest
+from playwright.sync_api import Page, expect
+
+from livestall.app.demo.client import Socket
+from livestall.base import ids
+
+WRONG_CLOCK = """
+const Real = Date, wrong = HOURS * 3600e3
+window.Date = class extends Real {
+  constructor(...given) { given.length ? super(...given) : super(Real.now() + wrong) }
+  static now() { return Real.now() + wrong }
+}"""
+
+
+def become_somebody(page: Page) -> None:
+    answer = page.request.post("/api/sign-up", data={
+        "id": str(uuid.uuid4()), "login": f"{uuid.uuid4().hex}@people.example", "name": "Ana",
+        "password": "a long enough password",
+    })  # fmt: skip
+    assert answer.ok, answer.text()
+
+
+def enter(page: Page, show: str) -> None:
+    page.goto(f"/shows/{show}")
+    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=30_000)
+
+
+def end_sales(market: Any) -> None:
+    async def play(cast: Any) -> None:
+        for deal in await cast.creator.get(f"/api/shows/{market.show_id}/deals"):
+            if deal["state"] in {"countdown", "running"}:
+                await cast.creator.post(f"/api/deals/{deal['id']}/end")
+
+    market.do(play)
+
+
+@pytest.mark.parametrize("hours", [-7, 26])
+def test_a_phone_whose_clock_is_wrong_by_hours_buys_at_the_opening(window: Any, market: Any, hours: int) -> None:
+    one = window()
+    page: Page = one.page
+    page.add_init_script(WRONG_CLOCK.replace("HOURS", str(hours)))
+    become_somebody(page)
+    enter(page, market.show_id)
+    end_sales(market)
+    deal = market.flash_sale(market.show_id, countdown_seconds=6)
+    page.get_by_test_id("flash-card").get_by_role("button", name="Get ready").click()
+    buy = page.get_by_role("dialog").locator("button[data-opening]")
+    expect(buy).to_contain_text("Opens in 0:0")
+    expect(buy).to_be_disabled()
+    one.axe()
+    one.shot(f"flash-get-ready{hours}")
+    expect(buy).to_be_enabled(timeout=15_000)
+    buy.click()
+    expect(page.get_by_text("Set aside for you for")).to_contain_text("4:5")
+    (order,) = page.request.get("/api/orders").json()["items"]
+    after = datetime.fromisoformat(order["placed_at"]) - datetime.fromisoformat(deal["opens_at"])
+    assert 0 <= after.total_seconds() < 2, "served at the opening, not before and not hours off"
+    end_sales(market)
+
+
+@contextmanager
+def sale_held_up(market: Any, variant_id: str) -> Iterator[None]:
+    """The database is busy with this article for a while."""
+    folder = (market.served.folder / "data" / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[4]
+    with psycopg.connect(f"postgresql://livestall@/livestall?host={folder}") as connection:
+        connection.execute("select 1 from stock_pool where pool_id = %s for update", [variant_id])
+        yield
+
+
+def others_stand_in_line(market: Any, item: dict[str, Any], count: int) -> None:
+    line = {"variant_id": item["variants"][0]["variant_id"], "listing_id": item["listing_id"], "quantity": 1}
+
+    async def play(cast: Any) -> None:
+        for _ in range(count):
+            socket = await Socket(await cast.buyer(), market.show_id).open()
+            with suppress(TimeoutError):  # they leave, and stay in line
+                await socket.ask({"type": "buy", "id": str(ids.new()), "lines": [line]}, 0.05)
+            await socket.close()
+            await asyncio.sleep(0)
+
+    market.do(play)
+
+
+@pytest.mark.parametrize(("language", "phone", "scheme"), [("en", True, "light"), ("zh", False, "dark")])
+def test_who_waits_sees_their_place_and_then_the_outcome(
+    window: Any, market: Any, language: str, phone: bool, scheme: str
+) -> None:
+    one = window(phone=phone, language=language, scheme=scheme)
+    page: Page = one.page
+    become_somebody(page)
+    enter(page, market.show_id)
+    item = market.do(lambda cast: cast.tray(market.show_id))[-1]
+    if phone:
+        page.get_by_role("button", name="Goods").click()
+    page.locator(f'li[data-listing="{item["listing_id"]}"] button').last.click()
+    page.get_by_role("dialog").locator("[aria-pressed]:not([aria-disabled])").first.click()
+    with sale_held_up(market, item["variants"][0]["variant_id"]):
+        others_stand_in_line(market, item, 6)
+        page.get_by_role("dialog").locator("button[data-opening]").click()
+        line = page.get_by_test_id("in-line")
+        expect(line).to_be_visible(timeout=8_000)
+        expect(line.get_by_role("status")).to_contain_text("You are number" if language == "en" else "你排在第")
+        assert int(line.locator("b").inner_text()) >= 1
+        one.fits()
+        one.axe()
+        one.shot("in-line")
+    expect(line).to_have_count(0)
+    expect(page.locator("[name=recipient]")).to_be_visible(timeout=15_000)
