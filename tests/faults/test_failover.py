@@ -105,6 +105,9 @@ async def buy_until(over: asyncio.Event, buyer: Person, line: dict[str, object],
         except (*AWAY, Refused):
             await asyncio.sleep(0.2)
             continue
+        if "id" not in order:  # a place in line: asked again under the same id
+            await asyncio.sleep(0.2)
+            continue
         assert order["id"] == str(order_id)
         acknowledged.append(order["id"])
         order_id = ids.new()

@@ -32,7 +32,7 @@ class Relay:
     async def _serve(self, near: asyncio.StreamReader, out: asyncio.StreamWriter) -> None:
         try:
             far, into = await asyncio.open_connection(self._host, self._port)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
             out.close()
             return
         with suppress(asyncio.CancelledError):  # at the end of the soak; Python 3.11 would make a noise of it

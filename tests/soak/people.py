@@ -69,7 +69,7 @@ class Buyer:
         self.person, self.shelf = person, shelf
         self.acknowledged: dict[str, Json] = {}
         self.refused: Counter[str] = Counter()
-        self.retries = self.paid = self.cancelled = 0
+        self.retries = self.waited = self.paid = self.cancelled = 0
 
     async def live(self, over: asyncio.Event) -> None:
         while not over.is_set():
@@ -91,6 +91,10 @@ class Buyer:
             except AWAY:
                 pass
             else:
+                if "id" not in order:  # a place in line: asked again under the same id
+                    self.waited += 1
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
                 assert order["id"] == str(order_id)
                 assert order["id"] not in self.acknowledged
                 self.acknowledged[order["id"]] = order
