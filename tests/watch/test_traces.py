@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from pathlib import Path
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -13,6 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from helpers.collector import Collector, Seen
 from helpers.market import Cast, Served, seed, until
+from livestall.app import pages
 from livestall.app.demo.client import Door, Socket
 from livestall.base import ids, log, trace
 
@@ -141,6 +143,15 @@ def test_a_batch_of_several_traces_is_linked_with_each(monkeypatch: pytest.Monke
         assert trace.here() is None
     (span,) = kept.get_finished_spans()
     assert [format(one.context.trace_id, "032x") for one in span.links] == [one.trace_id for one in clicks]
+
+
+def test_the_page_says_what_share_of_clicks_is_followed_and_is_as_built_when_none_is(tmp_path: Path):
+    built = b"<!doctype html><head><title>Market</title></head><body></body>"
+    (tmp_path / "index.html").write_bytes(built)
+    assert pages.load(tmp_path)["/index.html"].body == built
+    followed = pages.load(tmp_path, 0.25)["/index.html"]
+    assert b'<meta name="livestall-trace" content="0.25"></head>' in followed.body
+    assert followed.etag != pages.load(tmp_path)["/index.html"].etag
 
 
 def test_without_a_collector_nothing_is_traced_and_asking_costs_next_to_nothing():
