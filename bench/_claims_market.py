@@ -10,7 +10,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -31,13 +31,16 @@ SERVER_CORE, BUYERS_CORE = 0, 1
 UNITS = 10**8
 PRODUCTS, VARIANTS = 20, 50
 LOAD_SECONDS = 120
+_CORES = cores()
 UNPACED = "1000000"
 
 
 def pin(process_id: int, core: int) -> None:
     """Keep a process, and all that it starts from now on, on a core."""
+    chosen = {_CORES[core % len(_CORES)]}
     for one in family(process_id):
-        os.sched_setaffinity(one, {cores()[core % len(cores())]})
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            os.sched_setaffinity(one, chosen)
 
 
 def _built(folder: Path) -> Path:

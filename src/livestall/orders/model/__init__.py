@@ -128,7 +128,7 @@ def draft(buyer_id: UUID, wanted: NewOrder) -> Draft:
         raise Invalid(reason=f"an order has 1 to {LINES_MAX} lines, each of 1 to 999 units")
     contents = _encode(wanted)
     fingerprint = hashlib.blake2b(_PAIR_WITH_ID + buyer_id.bytes + contents, digest_size=16).digest()
-    end = None if wanted.address is None else -len(_encode(wanted.address))
+    end = -1 if wanted.address is None else -len(_encode(wanted.address))
     return Draft(
         wanted.id, buyer_id, wanted.lines, wanted.show_id, wanted.address, fingerprint, contents[_AFTER_ID:end]
     )
