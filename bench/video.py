@@ -35,7 +35,7 @@ from livestall.video.model import Grant
 WIDTH, HEIGHT, FPS, GOP = 1280, 720, 30, 30
 STRIP, BLOCK, CODES = 48, 32, 40
 LOOP_FRAMES = 30
-WARM_SECONDS, MEASURE_SECONDS, PINS = 4.0, 6.0, 4
+WARM_SECONDS, MEASURE_SECONDS, PINS = 4.0, 5.0, 4
 SECRET = secrets.token_hex(32)
 HLS = Path(__file__).parents[1] / "web/node_modules/hls.js/dist/hls.min.js"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -229,7 +229,6 @@ async def run_once(browser: Any, mode: str) -> dict[str, Any]:
             rig.push()
             await early.wait_for_function("S.first !== null", timeout=30_000)
             first = await early.evaluate("S.first")
-            await asyncio.sleep(WARM_SECONDS)
             await early.close()
             page = await browser.new_page()
             await page.goto(address)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 BACK_MS, LEAP_MS = 200, 5_000
 """A step back or ahead by more is a leap, unless as much time has passed."""
+PAUSE_MS = 1_000
 TOGETHER_MS = 1_500
 """After a leap of one track, the other that leaps as far stays in step with it."""
 AHEAD_MS = 30_000
@@ -24,13 +25,14 @@ VIDEO, AUDIO = "video", "audio"
 
 
 class _Track:
-    __slots__ = ("arrived", "equal", "least", "media", "offset", "raw")
+    __slots__ = ("arrived", "equal", "least", "media", "offset", "raw", "step")
 
     def __init__(self, raw: int, offset: float) -> None:
         self.raw, self.offset = raw, offset
         self.media = self.arrived = 0.0
         self.least = float("inf")
         self.equal = 0
+        self.step = 20.0
 
 
 class MediaTime:
@@ -90,7 +92,7 @@ class MediaTime:
             if step < 0 or track.equal == EQUAL_MAX:
                 self._fault(now)
         else:
-            track.equal = 0
+            track.equal, track.step = 0, step or track.step
         media = track.raw + track.offset
         ahead = media - self._wall(now)
         track.least = min(track.least, -ahead)
@@ -101,12 +103,13 @@ class MediaTime:
         return media
 
     def _leap(self, kind: str, track: _Track, passed: float) -> None:
-        """Count on: in step with the other track if that leapt as far, else by the time that passed."""
+        """Count on: in step with the other track if that leapt as far, else by one frame, or by a pause if there was
+        one; less of a wait is the network's."""
         for name, other in self._tracks.items():
             if name != kind and abs(track.raw + other.offset - other.media) < TOGETHER_MS:
                 track.offset = other.offset
                 return
-        track.offset = track.media + max(1.0, min(passed, LEAP_MS)) - track.raw
+        track.offset = track.media + (track.step if passed < PAUSE_MS else min(passed, LEAP_MS)) - track.raw
 
     def _compare(self, now: float) -> None:
         """Sound and picture must stay as far apart, in their arrival, as they began."""

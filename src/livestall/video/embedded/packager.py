@@ -277,11 +277,17 @@ class Packager:
         slack = self._audio.rate // 10
         if self._next_sound is not None and self._next_sound - time_units > slack:
             return
-        if self._next_sound is None or time_units - self._next_sound > slack:
-            if self._sounds:
-                self._flush()
+        gap = 0 if self._next_sound is None else time_units - self._next_sound
+        if self._next_sound is None or gap > self._audio.rate:
+            self._flush()
             self._sounds = []
-            self._next_sound = max(time_units, self._next_sound or 0)
+            self._next_sound, gap = time_units, 0
+        if gap > slack:  # a short hole would halt players: the sound before it, or this one, lasts as long
+            if self._sounds:
+                self._sounds[-1] = self._sounds[-1]._replace(duration=self._sounds[-1].duration + gap)
+                self._next_sound += gap
+            else:
+                duration += gap
         if len(self._sounds) >= AUDIO_SAMPLES_MAX:
             return  # no picture any more: sound alone must not fill the memory
         if not self._sounds:
@@ -338,7 +344,7 @@ class Packager:
         while (
             len(self.segments) > self.window
             or (total > WINDOW_BYTES_MAX and len(self.segments) > 2)
-            or seconds - self.segments[0].duration > longest
+            or seconds - self.segments[0].duration > longest + 0.5
         ):
             gone = self.segments.popleft()
             total -= gone.size

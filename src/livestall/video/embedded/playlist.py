@@ -39,6 +39,7 @@ def live(packager: Packager, tag: str) -> str:
     ]
     if all(one.parts[0].independent for one in listed if one.parts):
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
+    lines += _start(listed)
     init = -1
     for one in listed:
         if one.discontinuity:
@@ -60,6 +61,19 @@ def live(packager: Packager, tag: str) -> str:
         following = len(packager.current.parts) if packager.current is not None else 0
         lines.append(f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{tag}-{packager.next_number}-{following}.m4s"')
     return "\n".join([*lines, ""])
+
+
+def _start(listed: list[Segment]) -> list[str]:
+    """Who joins while the newest segment has no keyframe begins at the last one: nearer to the edge there is nothing
+    that a player could show."""
+    away = 0.0
+    for one in reversed(listed):
+        away += one.duration
+        if any(part.independent for part in one.parts):
+            break
+    else:
+        return []
+    return [] if one is listed[-1] else [f"#EXT-X-START:TIME-OFFSET=-{away:.3f}"]
 
 
 def replay(index: Index) -> str:
