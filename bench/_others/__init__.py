@@ -6,6 +6,7 @@ Every one of them is given its usual way to be quick: uvloop, no compression, no
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Generator
@@ -60,7 +61,7 @@ def redis() -> Generator[int]:
     """Debian's Redis on a free port, on the load's core, keeping nothing; yields the port."""
     port = free_port()
     command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"]
-    with running(1, command, port):
+    with running(1, command, port, stdout=subprocess.DEVNULL):
         yield port
 
 
