@@ -91,11 +91,13 @@ async def place_order(
     waiting = line.enter(model.draft(actor.need_user(), data), device)
     hurried = "respond-async" in request.headers.get("prefer", "")
     patience = ASYNC_SECONDS if hurried else config.of(model.Settings).line_patience_seconds
-    done, _ = await asyncio.wait([waiting.entry.answer], timeout=patience)
+    answer = waiting.entry.answer
+    done, _ = await asyncio.wait([answer], timeout=patience)
     if not done:
+        answer.add_done_callback(lambda late: late.exception())  # whoever asks for the place is told
         headers = {"Location": f"/api/orders/{data.id}/place"}
         return Response(line.ticket(waiting), status_code=202, headers=headers, cookies=cookies)
-    placed = waiting.entry.answer.result()
+    placed = answer.result()
     return Response(placed.order, status_code=201 if placed.new else 200, cookies=cookies)
 
 
