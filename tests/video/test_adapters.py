@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -273,3 +274,11 @@ async def test_the_addresses_are_those_of_the_server_that_carries_the_stream(db:
             "mtx": (f"https://m.example:8888/live/{stream_id}/index.m3u8", None, 0.2),
         }[name]
         assert (playback.hls_url, playback.edge_delay_seconds, playback.part_seconds) == told
+
+
+def test_the_token_of_a_hook_does_not_reach_the_access_log() -> None:
+    path = f"/api/hooks/media/edge?token={hook_token('edge')}"
+    args = ("127.0.0.1:4", "POST", path, "1.1", 200)
+    record = logging.LogRecord("uvicorn.access", logging.INFO, "", 0, '%s - "%s %s HTTP/%s" %d', args, None)
+    assert logging.getLogger("uvicorn.access").filter(record)
+    assert record.getMessage() == '127.0.0.1:4 - "POST /api/hooks/media/edge HTTP/1.1" 200'

@@ -26,6 +26,13 @@ def _trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str
     return event
 
 
+def without_query(record: logging.LogRecord) -> bool:
+    """A filter for access logs: what stands behind the question mark may be a token."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(one.partition("?")[0] if isinstance(one, str) else one for one in record.args)
+    return True
+
+
 def set_up(process: str, *, as_json: bool, level: str = "info") -> None:
     """Configure structlog and the standard library's logging for this process, named in every line."""
     renderer: Any = (
@@ -57,4 +64,5 @@ def set_up(process: str, *, as_json: bool, level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("uvicorn.access").addFilter(without_query)
     logging.getLogger("asyncpg").setLevel(logging.ERROR)  # it tells of every connection that a restart costs
