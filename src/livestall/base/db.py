@@ -186,6 +186,11 @@ async def _set_up(connection: Any) -> None:
     )
 
 
+async def _keep(_connection: Any) -> None:
+    """Between two users of a connection nothing has to be undone: no verb leaves settings, session locks, cursors or
+    listeners behind, and an open transaction is rolled back before this. It saves a round trip with every read."""
+
+
 class Database:
     """A pool of connections to one PostgreSQL.
 
@@ -204,7 +209,7 @@ class Database:
             async with self._opening:
                 if self._pool is None:
                     self._pool = await asyncpg.create_pool(
-                        self.dsn, min_size=self._minimum, max_size=self._maximum, init=_set_up, timeout=5,
+                        self.dsn, min_size=self._minimum, max_size=self._maximum, init=_set_up, reset=_keep, timeout=5,
                         command_timeout=30, server_settings={**SESSION, "lock_timeout": "10s"},
                     )  # fmt: skip
         return self._pool
