@@ -141,6 +141,7 @@ class Room:
 async def room_of(evening: Evening) -> AsyncIterator[Room]:
     async with Door(evening.served.base) as door:
         assert evening.cast is not None
+        await until(lambda: asyncio.to_thread(evening.served.healthy), HEALED_SECONDS, "the database being back")
         room = Room(evening, evening.cast.at(door), door)
         room.buyer = await room.cast.buyer()
         room.viewers = [Viewer(await room.cast.buyer(f"Viewer {n}"), room.show_id).start() for n in range(VIEWERS)]
