@@ -74,10 +74,10 @@ class Rush:
             return None
         cookies = cookies_of(headers)
         device = devices.read(cookies.get(devices.COOKIE, ""))
-        person = None if device is None else await self._person(headers, cookies)
-        if person is None:
-            return None
         try:
+            person = None if device is None else await self._person(headers, cookies)
+            if person is None:
+                return None
             return self._line.enter(model.draft(person, wanted), device)
         except Refusal as refusal:
             return refusal
