@@ -58,8 +58,10 @@ def row(record: Record) -> str:
     if "skipped" in record:
         return f"| {name} | | | | | | not measured: {record['skipped']} | |"
     low, high = record.get("min", min(record["runs"])), record.get("max", max(record["runs"]))
+    times = len(record["runs"])
+    few = "" if times >= 3 else f" (runs: {times})"
     cells = [
-        f"{name} {record['unit']}".rstrip(), number(low), f"**{number(record['value'])}**", number(high),
+        f"{name} {record['unit']}".rstrip() + few, number(low), f"**{number(record['value'])}**", number(high),
         number(record.get("limit")), number(record.get("ratio")), aim(record), verdict(record),
     ]  # fmt: skip
     return f"| {' | '.join(cells)} |"
