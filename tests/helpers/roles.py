@@ -22,9 +22,9 @@ async def seed_rows(client: Any, db: Database) -> tuple[dict[str, dict[str, str]
     async def send(role: str, method: str, path: str, body: object = None) -> Any:
         answer = await client.request(method, path, json=body, headers=headers[role])
         assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
+        if session := client.cookies.get("livestall_session"):  # beside it, a device is known by a cookie of its own
+            headers[role] = {"Cookie": f"livestall_session={session}"}
         client.cookies.clear()
-        if cookie := answer.headers.get("set-cookie"):
-            headers[role] = {"Cookie": cookie.split(";")[0]}
         return answer.json() if answer.content else None
 
     headers["operator"] = {}
