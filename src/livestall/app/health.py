@@ -24,11 +24,14 @@ BEAT_AGE_MAX = timedelta(seconds=15)
 
 
 class PlaneHealth(msgspec.Struct, frozen=True):
-    """One plane: up or down, and a sentence for the operator when it is down."""
+    """One plane: up or down, and a sentence for the operator when something is not well. Pages say it in the reader's
+    language by its `code` and the code's own `values`."""
 
     name: str
     state: Literal["up", "down"]
     detail: str = ""
+    code: str = ""
+    values: dict[str, int | str] = {}
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -70,7 +73,10 @@ async def _each(plane: PlaneHealth, count: int) -> PlaneHealth:
     host = config.of(settings.Watch).host
     found = await asyncio.gather(*(_http(plane.name, f"http://{_near(host)}:{port}/ready") for port in ports))
     ready = sum(one.state == "up" for one in found)
-    return plane if ready == count else PlaneHealth(plane.name, "up", f"{ready} of {count} processes are ready")
+    if ready == count:
+        return plane
+    told = f"{ready} of {count} processes are ready"
+    return PlaneHealth(plane.name, "up", told, "some-ready", {"ready": ready, "of": count})
 
 
 def _near(host: str) -> str:
@@ -82,8 +88,10 @@ async def _http(name: str, url: str) -> PlaneHealth:
         async with httpx.AsyncClient(timeout=LOOK_SECONDS, trust_env=False) as client:
             answer = await client.get(url)
     except httpx.HTTPError as error:
-        return PlaneHealth(name, "down", f"does not answer: {error!r}")
-    return PlaneHealth(name, "up") if answer.is_success else PlaneHealth(name, "down", f"answers {answer.status_code}")
+        return PlaneHealth(name, "down", f"does not answer: {error!r}", "no-answer")
+    if answer.is_success:
+        return PlaneHealth(name, "up")
+    return PlaneHealth(name, "down", f"answers {answer.status_code}", "bad-answer", {"status": answer.status_code})
 
 
 async def _media(host: str, media: video.Settings) -> PlaneHealth:
@@ -96,8 +104,8 @@ async def _media(host: str, media: video.Settings) -> PlaneHealth:
             answer = await client.get(url)
             found = msgspec.json.decode(answer.content, type=video.DiskHealth)
     except (httpx.HTTPError, msgspec.MsgspecError) as error:
-        return PlaneHealth("media", "down", f"does not answer: {error!r}")
-    return PlaneHealth("media", "up", found.sentence())
+        return PlaneHealth("media", "down", f"does not answer: {error!r}", "no-answer")
+    return PlaneHealth("media", "up", found.sentence(), found.code(), found.values())
 
 
 async def _listens(name: str, host: str, ports: Sequence[int]) -> PlaneHealth:
@@ -106,7 +114,7 @@ async def _listens(name: str, host: str, ports: Sequence[int]) -> PlaneHealth:
             async with asyncio.timeout(LOOK_SECONDS):
                 _, writer = await asyncio.open_connection(host.strip("[]"), port)
         except (OSError, TimeoutError):
-            return PlaneHealth(name, "down", f"nothing listens on port {port}")
+            return PlaneHealth(name, "down", f"nothing listens on port {port}", "no-port", {"port": port})
         writer.close()
     return PlaneHealth(name, "up")
 
@@ -116,7 +124,7 @@ async def _database(db: Database) -> PlaneHealth:
         async with asyncio.timeout(LOOK_SECONDS), db.read() as read:
             await read.fetchval("select 1")
     except (Unavailable, TimeoutError):
-        return PlaneHealth("postgres", "down", "no connection to PostgreSQL; buying is paused")
+        return PlaneHealth("postgres", "down", "no connection to PostgreSQL; buying is paused", "no-database")
     return PlaneHealth("postgres", "up")
 
 
@@ -125,10 +133,11 @@ async def _work(db: Database) -> PlaneHealth:
         async with asyncio.timeout(LOOK_SECONDS), db.read() as read:
             fresh = await read.fetchval("select now() - max(at) < $1 from worker_beat", BEAT_AGE_MAX)
     except (Unavailable, TimeoutError):
-        return PlaneHealth("work", "down", "unknown while PostgreSQL is away")
+        return PlaneHealth("work", "down", "unknown while PostgreSQL is away", "unknown")
     if fresh:
         return PlaneHealth("work", "up")
-    return PlaneHealth("work", "down", "no worker has reported; unpaid orders do not expire meanwhile")
+    told = "no worker has reported; unpaid orders do not expire meanwhile"
+    return PlaneHealth("work", "down", told, "no-worker")
 
 
 async def beat(tx: Tx, worker: str) -> None:

@@ -235,6 +235,19 @@ class DiskHealth(msgspec.Struct, frozen=True):
             return f"the disk of the recordings is {'almost full' if self.disk == 'low' else 'full'}: {free} free"
         return f"{self.missing_seconds:,.0f} s of running shows are not in the record" if self.missing_seconds else ""
 
+    def code(self) -> str:
+        """What the sentence is about, for pages that say it in another language; empty when all is well."""
+        if self.paused:
+            return "not-recorded"
+        if self.disk != "good":
+            return f"disk-{self.disk}"
+        return "record-gap" if self.missing_seconds else ""
+
+    def values(self) -> dict[str, int | str]:
+        """The figures of `code`: MB that are free (left out when unknown), shows not recorded, seconds missing."""
+        free: dict[str, int | str] = {} if self.free_bytes is None else {"free": round(self.free_bytes / 1e6)}
+        return free | {"paused": self.paused, "seconds": round(self.missing_seconds)}
+
 
 class Online(msgspec.Struct, frozen=True, kw_only=True):
     """A publisher as the media server sees it now."""

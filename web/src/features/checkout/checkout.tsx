@@ -17,12 +17,12 @@ import { OrderEnd } from "./order-end";
 import { Pay } from "./pay";
 import styles from "./checkout.module.css";
 
-interface Props { offer: Offer; place: PlaceOrder; onClose: () => void; returnPath: string }
+interface Props { offer: Offer; place: PlaceOrder; paused?: boolean; onClose: () => void; returnPath: string }
 
 const times = (money: Money, count: number): Money => ({ ...money, amount: money.amount * count });
 
 /** From choosing to the provider's page. The video behind it never stops, and what is chosen survives a sign-in. */
-export function Checkout({ offer, place, onClose, returnPath }: Props) {
+export function Checkout({ offer, place, paused = false, onClose, returnPath }: Props) {
   const { t } = useTranslation("checkout");
   const client = useQueryClient();
   const requireUser = useRequireUser();
@@ -80,8 +80,9 @@ export function Checkout({ offer, place, onClose, returnPath }: Props) {
     <Sheet open onClose={onClose} kind="side" title={t("choose.title")} footer={footer}>
       <div className={styles.stack}>
         <Chosen offer={offer} variant={variant} />
-        {ticket && claim.isPending && <InLine ticket={ticket} />}
-        {claim.error && <Notice tone="bad">{claim.error.message || t("lost")}</Notice>}
+        {ticket && claim.isPending && <InLine ticket={ticket} paused={paused} />}
+        {paused && !claim.isPending && <Notice tone="warn">{t("paused")}</Notice>}
+        {claim.error && !paused && <Notice tone="bad">{claim.error.message || t("lost")}</Notice>}
         <ChooseVariant offer={offer} choice={{ ...choice, quantity }} onChoice={(next) => { claim.reset(); setChoice(next); }} />
         <p className={styles.quiet}>{t("soldBy", { seller: offer.seller_name })} {t("holdHint")}</p>
         {offer.show_id && (offer.listing_id ?? offer.deal) && (

@@ -21,12 +21,12 @@ function useCalmly(text: string): string {
 }
 
 /** The place in line while a claim waits. The outcome takes its place. */
-export function InLine({ ticket }: { ticket: LineTicket }) {
+export function InLine({ ticket, paused }: { ticket: LineTicket; paused: boolean }) {
   const { t } = useTranslation("checkout");
   const [first] = useState(ticket.place);
   const share = first > 1 ? 1 - (ticket.place - 1) / first : 1;
   const place = new Intl.NumberFormat(currentLanguage()).format(ticket.place);
-  const about = t("line.about", { count: ticket.about_seconds });
+  const about = paused ? t("line.paused") : t("line.about", { count: ticket.about_seconds });
   const words = t("line.place", { place });
   const spoken = useCalmly(`${words} ${about}`);
   return (

@@ -1,3 +1,4 @@
+import type { TFunction } from "i18next";
 import { useTranslation } from "react-i18next";
 
 import type { Plane } from "@/shared/api/types";
@@ -5,22 +6,37 @@ import { cx } from "@/shared/lib/cx";
 import { Badge } from "@/shared/ui";
 import styles from "./operator.module.css";
 
+const TONES = { up: "good", warn: "warn", down: "bad" } as const;
+
+/** A plane that works and has something to say wants a look before it is down. */
+const stateOf = (plane: Plane) => (plane.state === "up" && plane.detail ? "warn" : plane.state);
+
+function trouble(plane: Plane, t: TFunction<"operator">): string {
+  if (!plane.code) return plane.detail;
+  const values: Record<string, string | number> = { ...plane.values, count: Number(plane.values.paused ?? 0) };
+  const words = t(`trouble.${plane.code}`, { ...values, defaultValue: plane.detail });
+  return "free" in plane.values ? `${words.replace(/[.。]$/, "")}${t("trouble.stop")}${t("trouble.free", values)}` : words;
+}
+
 export function Planes({ planes }: { planes: readonly Plane[] }) {
   const { t } = useTranslation("operator");
   return (
     <section className={styles.panel} aria-labelledby="planes-title">
       <h2 id="planes-title">{t("health.title")}</h2>
       <ul className={styles.rows}>
-        {planes.map((plane) => (
-          <li key={plane.name} className={styles.row}>
-            <span className={cx(styles.dot, plane.state === "up" ? styles.up : styles.down)} aria-hidden="true" />
-            <div className={styles.words}>
-              <strong>{t(`plane.${plane.name}`, { defaultValue: plane.name })}</strong>
-              {plane.detail && <span className={styles.detail}>{plane.detail}</span>}
-            </div>
-            <Badge tone={plane.state === "up" ? "good" : "bad"}>{t(`health.${plane.state}`)}</Badge>
-          </li>
-        ))}
+        {planes.map((plane) => {
+          const state = stateOf(plane);
+          return (
+            <li key={plane.name} className={styles.row} data-plane={plane.name} data-state={state}>
+              <span className={cx(styles.dot, styles[state])} aria-hidden="true" />
+              <div className={styles.words}>
+                <strong>{t(`plane.${plane.name}`, { defaultValue: plane.name })}</strong>
+                {plane.detail && <span className={styles.detail}>{trouble(plane, t)}</span>}
+              </div>
+              <Badge tone={TONES[state]}>{t(`health.${state}`)}</Badge>
+            </li>
+          );
+        })}
       </ul>
     </section>
   );

@@ -10,12 +10,14 @@ import { useDarkPage } from "@/shared/lib/theme";
 import { useTitle } from "@/shared/lib/use-title";
 import { useLive, useLiveClient } from "@/shared/live";
 import { useUser } from "@/shared/session";
-import { ErrorState } from "@/shared/ui";
+import { ErrorState, Skeleton } from "@/shared/ui";
+import { CloseRoom } from "./parts/header";
 import { RoomView } from "./room-view";
 import { usePlaceOrder } from "./use-room";
 import styles from "./room.module.css";
 
-export interface CheckoutSlot { offer: Offer; place: PlaceOrder; onClose: () => void }
+/** `paused`: nothing can be bought just now, since the database is away. */
+export interface CheckoutSlot { offer: Offer; place: PlaceOrder; paused: boolean; onClose: () => void }
 
 interface Props { showId: string; renderCheckout: (slot: CheckoutSlot) => ReactNode }
 
@@ -23,6 +25,19 @@ interface Props { showId: string; renderCheckout: (slot: CheckoutSlot) => ReactN
 function withWhep(show: Show | undefined, whepUrl: string | null): Show | undefined {
   if (!show?.playback || !whepUrl || show.stream?.protocol !== "whip") return show;
   return { ...show, playback: { ...show.playback, whep_url: whepUrl } };
+}
+
+/** What stands where host, chat and goods will be. */
+function Entering({ trying }: { trying: boolean }) {
+  const { t } = useTranslation("room");
+  return (
+    <>
+      <h1 className="sr-only">{t("common:loading")}</h1>
+      <div className={styles.skeletonTop}><Skeleton width={216} height={46} radius={23} /><span className={styles.gap} /><CloseRoom /></div>
+      {trying && <p className={styles.trying} role="status">{t("status.trying")}</p>}
+      <div className={styles.skeletonEnd}><Skeleton height={96} radius={18} /><Skeleton height={46} radius={23} /></div>
+    </>
+  );
 }
 
 /** A show, live or replayed. Buying is handed in from outside, since it belongs to another noun. */
@@ -40,6 +55,7 @@ export function Room({ showId, renderCheckout }: Props) {
   const pins = useLive(client, (state) => state.pins) ?? first.data?.pins;
   const deals = useLive(client, (state) => state.deals) ?? first.data?.deals;
   const stock = useLive(client, (state) => state.totals.stock) ?? first.data?.totals.stock;
+  const paused = !(useLive(client, (state) => state.totals.buying ?? true) ?? true);
   const viewers = useLive(client, (state) => state.totals.viewers) ?? first.data?.totals.viewers ?? 0;
   const told = live ?? first.data?.show;
   const whepUrl = first.data?.show.playback?.whep_url ?? null;
@@ -51,14 +67,14 @@ export function Room({ showId, renderCheckout }: Props) {
 
   if (!show || !tray || !pins || !deals || !stock) {
     return (
-      <main className={styles.room} aria-busy={!first.error}>
-        {first.error ? <><h1 className="sr-only">{t("slate.purged")}</h1><ErrorState error={first.error} onRetry={() => void first.refetch()} /><Link to="/" className={styles.home}>{t("slate.others")}</Link></> : <h1 className="sr-only">{t("common:loading")}</h1>}
+      <main className={styles.room} data-theme="dark" aria-busy={!first.error}>
+        {first.error ? <><h1 className="sr-only">{t("slate.purged")}</h1><ErrorState error={first.error} onRetry={() => void first.refetch()} /><Link to="/" className={styles.home}>{t("slate.others")}</Link></> : <Entering trying={first.failureCount > 0} />}
       </main>
     );
   }
   return (
     <RoomView client={client} show={show} tray={tray} pins={pins} deals={deals} stock={stock} viewers={viewers} userId={user?.id} onBuy={setOffer}>
-      {offer && renderCheckout({ offer, place, onClose: closeOffer })}
+      {offer && renderCheckout({ offer, place, paused, onClose: closeOffer })}
     </RoomView>
   );
 }

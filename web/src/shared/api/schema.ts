@@ -1657,6 +1657,11 @@ export interface components {
             state: "up" | "down";
             /** @default  */
             detail: string;
+            /** @default  */
+            code: string;
+            values?: {
+                [key: string]: number | string;
+            };
         };
         /** Playback */
         Playback: {

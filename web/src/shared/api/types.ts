@@ -16,7 +16,7 @@ export interface ApiToken {
   id: string; name: string; scopes: string[]; created_at: string; last_used_at?: string | null; secret?: string | null;
 }
 export interface Member { user_id: string; name: string; login: string }
-export interface Plane { name: string; state: "up" | "down"; detail: string }
+export interface Plane { name: string; state: "up" | "down"; detail: string; code: string; values: Record<string, string | number> }
 export interface Health { planes: Plane[]; drift: number; shows_live: number }
 
 export interface Picture {

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Show } from "@/shared/api/types";
@@ -35,16 +35,19 @@ function WhepVideo({ endpoint, onStats, onUnavailable, className }: { endpoint: 
   const video = useRef<HTMLVideoElement>(null);
   const latest = useRef({ onStats, onUnavailable });
   useEffect(() => { latest.current = { onStats, onUnavailable }; });
+  // Each look at the show brings the same address with a new token: what plays goes on.
+  const [playing, setPlaying] = useState(endpoint);
+  if (playing.split("?")[0] !== endpoint.split("?")[0]) setPlaying(endpoint);
   useEffect(() => {
     const player = new WhepPlayer({
-      endpoint,
+      endpoint: playing,
       onStream: (stream) => { if (video.current) video.current.srcObject = stream; },
       onStats: (stats) => latest.current.onStats(stats),
       onUnavailable: () => latest.current.onUnavailable(),
     });
     player.start();
     return () => player.stop();
-  }, [endpoint]);
+  }, [playing]);
   return <Screen video={video} className={className} />;
 }
 
@@ -52,7 +55,9 @@ function HlsVideo({ show, className }: { show: Show; className?: string }) {
   const video = useRef<HTMLVideoElement>(null);
   const [element, setElement] = useState<HTMLVideoElement | null>(null);
   useEffect(() => setElement(video.current), []);
-  useVideoEngine(element, show.playback);
+  // As the audience sees it: without the staff's WebRTC address, which comes anew with every look at the show.
+  const playback = useMemo(() => show.playback && { ...show.playback, whep_url: null }, [show.playback]);
+  useVideoEngine(element, playback);
   return <Screen video={video} className={className} />;
 }
 

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { Show } from "@/shared/api/types";
 import { Notice } from "@/shared/ui";
 import { ingestQuery } from "../api";
+import styles from "./camera.module.css";
 
 const REFUSED = new Set(["codec", "sound-codec", "bad-stream"]);
 const RUNNING = new Set(["preview", "live", "interrupted"]);
@@ -17,9 +18,9 @@ export function StreamWarnings({ show }: { show: Show }) {
   // What an encoder that has gone left behind is old, but a refusal is why there is no picture.
   const warnings = (running ? ingest.data?.warnings ?? [] : []).filter((one) => online || REFUSED.has(one.code));
   return (
-    <div role="status" aria-live="polite">
+    <div role="status" aria-live="polite" className={styles.warnings} data-testid="stream-warnings">
       {warnings.map(({ code, value, detail }) => (
-        <Notice key={code} tone={REFUSED.has(code) ? "bad" : "warn"}>{t(`warning.${code}`, { value, detail })}</Notice>
+        <Notice key={code} tone={REFUSED.has(code) ? "bad" : "warn"}>{t(`warning.${code}`, { value, detail, defaultValue: detail || code })}</Notice>
       ))}
     </div>
   );
