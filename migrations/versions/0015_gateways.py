@@ -18,7 +18,7 @@ def upgrade() -> None:
             at          timestamptz not null,
             started_at  timestamptz not null default now()
         ) with (fillfactor = 50);
-        comment on column live_gateway.at is 'last sign of life; the readers of one silent for some seconds do not count';
+        comment on column live_gateway.at is 'last sign of life; readers of a silent one do not count';
 
         create table live_reader_count (
             gateway  uuid not null references live_gateway (id),

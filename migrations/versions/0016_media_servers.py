@@ -1,4 +1,4 @@
-"""Media servers: who they are, where they are reached, when they were last seen; a stream knows which one carries it."""
+"""Media servers: who they are, where they are reached, when they were last seen; a stream knows who carries it."""
 
 from alembic import op
 

@@ -1,8 +1,0 @@
-"""Nothing yet."""
-
-revision = "0019"
-down_revision = "0018"
-
-
-def upgrade() -> None:
-    pass
