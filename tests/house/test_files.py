@@ -23,7 +23,14 @@ NAMED_ROOMS = {
     # the wire is a machine of parts
     "live": {"bus", "channel", "channels", "frames", "gaps", "hub", "lane", "socket", "tick", "tickets", "upgrades"},
     "rooms": {"audience"},  # how many watch and like: a noun of its own, SMALLER below
-    "orders": {"counter", "line", "pricing", "rush", "settlement"},  # the queue, its short way in, the money at the end
+    "orders": {
+        "counter",
+        "desk",
+        "line",
+        "pricing",
+        "rush",
+        "settlement",
+    },  # the queue, its short way in, the money at the end
     "video": {"embedded"},  # the media server itself, a process of its own
     "catalog": {"pictures", "imports"},  # two nouns with rooms of their own: SMALLER below
 }

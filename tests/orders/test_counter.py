@@ -15,8 +15,9 @@ from livestall.base import config, ids
 from livestall.base.db import Database, Tx
 from livestall.base.errors import Refusal, SameIdOtherContents, Unavailable
 from livestall.orders import Counter, Draft, Placed, Settings
-from livestall.orders.actions import Ready, place
-from livestall.orders.model.refusals import LineFull
+from livestall.orders.actions import place
+from livestall.orders.desk import Ready
+from livestall.orders.model.refusals import LineFull, SellerSuspended
 
 
 async def everyone(counter: Counter, drafts: Sequence[Draft]) -> list[Placed | BaseException]:
@@ -178,3 +179,56 @@ async def test_a_full_line_sends_the_next_one_away_and_says_when_to_come_back(sh
         assert isinstance(await counter.place(draft(tea.line())), Placed)
         await counter.close()
     assert await shop.pool(tea.variant) == (30, 30, 4, 0)
+
+
+async def test_who_finds_nothing_left_is_told_without_a_lock_and_a_unit_that_came_back_is_sold(shop: Shop) -> None:
+    tea = await shop.product(1)
+    batches: list[int] = []
+
+    async def counted(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+        batches.append(len(drafts))
+        return await place(tx, drafts, ready)
+
+    counter = Counter(shop.db, verb=counted)
+    winner = draft(tea.line())
+    won, _ = await everyone(counter, [winner, draft(tea.line())])
+    assert isinstance(won, Placed)
+    refused = await everyone(counter, [draft(tea.line()) for _ in range(40)])
+    assert [type(one) for one in refused] == [stock.SoldOut] * 40
+    assert batches == [2], "not one of the forty came to the locks"
+    again, stolen = await everyone(counter, [winner, draft(tea.line(), order_id=winner.order_id)])
+    assert isinstance(again, Placed)
+    assert (again.new, again.order.id) == (False, winner.order_id), "who had won hears of the order, not of the stock"
+    assert isinstance(stolen, SameIdOtherContents)
+    await shop.db.run(lambda tx: stock.release(tx, [winner.order_id]))
+    late = await everyone(counter, [draft(tea.line()) for _ in range(3)])
+    await counter.close()
+    assert [type(one) for one in late] == [Placed, stock.SoldOut, stock.SoldOut], "what came back is sold at once"
+    assert await shop.pool(tea.variant) == (1, 1, 1, 0)
+
+
+async def test_a_price_that_changed_between_two_batches_is_the_price_of_the_second(shop: Shop) -> None:
+    tea = await shop.product(10)
+    counter = Counter(shop.db)
+    amounts: list[int] = []
+    for amount in (1000, 1200, 900):
+        async with shop.db.write() as tx:
+            await tx.execute("update variant set price = $2 where id = $1", tea.variant, amount)
+        (placed,) = await everyone(counter, [draft(tea.line())])
+        assert isinstance(placed, Placed)
+        amounts.append(placed.order.total.amount)
+    await shop.db.run(lambda tx: tx.execute("update seller set state = 'suspended' where id = $1", shop.seller))
+    (refused,) = await everyone(counter, [draft(tea.line())])
+    await counter.close()
+    assert amounts == [1000, 1200, 900]
+    assert isinstance(refused, SellerSuspended)
+
+
+async def test_a_limit_set_between_two_batches_holds_for_the_second(shop: Shop) -> None:
+    tea = await shop.product(10)
+    counter, buyer = Counter(shop.db), ids.new()
+    await everyone(counter, [draft(tea.line(), buyer=buyer)])
+    await shop.db.run(lambda tx: tx.execute("update listing set per_buyer = 1 where id = $1", tea.listing))
+    answers = await everyone(counter, [draft(tea.line(), buyer=buyer) for _ in range(2)])
+    await counter.close()
+    assert [type(one) for one in answers] == [Placed, stock.LimitReached], "from now on, one counts"

@@ -45,6 +45,9 @@ SESSION = {
 }  # fmt: skip
 """Settings of every connection. The server notices within 20 s that a machine is gone, and frees what it had locked."""
 
+PARAMETER = re.compile(r"\$(\d+)")
+"""A parameter of a statement."""
+
 Row = Any
 """A row of an answer: a mapping by column name."""
 
@@ -63,6 +66,11 @@ class Read:
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         return await self._connection.fetchval(sql, *args)
+
+    async def columns(self, sql: str) -> tuple[str, ...]:
+        """The names of what a statement answers with."""
+        statement = await self._connection.prepare(sql)
+        return tuple(one.name for one in statement.get_attributes())
 
 
 class Tx(Read):
@@ -156,9 +164,6 @@ async def begun(connection: Any) -> AsyncGenerator[Tx]:
     TRANSACTION.observe(time.perf_counter() - begin)
 
 
-_PARAMETER = re.compile(r"\$(\d+)")
-
-
 @lru_cache(256)
 def _together(statements: tuple[str, ...]) -> str:
     """The statements as one, the parameters of each numbered after those of the one before."""
@@ -167,8 +172,8 @@ def _together(statements: tuple[str, ...]) -> str:
     parts: list[str] = []
     taken = 0
     for sql in statements:
-        parts.append(f"w{len(parts)} as ({_PARAMETER.sub(lambda n, taken=taken: f'${int(n[1]) + taken}', sql)})")
-        taken += max(int(n) for n in _PARAMETER.findall(sql))
+        parts.append(f"w{len(parts)} as ({PARAMETER.sub(lambda n, taken=taken: f'${int(n[1]) + taken}', sql)})")
+        taken += max(int(n) for n in PARAMETER.findall(sql))
     return f"with {', '.join(parts)} select"
 
 

@@ -3,8 +3,7 @@ its order rows after the pools are locked; nobody else can hold those yet."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from livestall.base import clock, config, outbox
 from livestall.base.db import Read, Tx
 from livestall.base.errors import NotFound, Refusal, SameIdOtherContents
 from livestall.orders import model, pricing, store
+from livestall.orders.desk import Desk, Names, Ready, names_of, prepare
 from livestall.orders.model import (
     Address,
     Draft,
@@ -31,83 +31,6 @@ from livestall.orders.model.mold import Made, Mold, Placed
 from livestall.orders.model.refusals import AddressNeeded, OrderExpired, TooManyAddresses, WrongState
 
 
-class Names:
-    """Who is behind the ids of some orders."""
-
-    def __init__(
-        self, sellers: Mapping[UUID, accounts.Seller], creators: Mapping[UUID, accounts.Creator], market: str
-    ) -> None:
-        self.sellers, self.creators, self.market = sellers, creators, market
-
-    def of(self, seller_id: UUID, creator_id: UUID | None) -> tuple[str, str, str]:
-        """The names of a seller, a creator ("" if none) and the market."""
-        seller = self.sellers.get(seller_id)
-        creator = self.creators.get(creator_id) if creator_id else None
-        return seller.name if seller else "", creator.name if creator else "", self.market
-
-    def view(
-        self, record: Record, payment: payments.OrderPayment | None = None, history: Sequence[model.OrderMoment] = ()
-    ) -> Order:
-        return model.view(record, *self.of(record.seller_id, record.creator_id), payment, history)
-
-
-class Desk:
-    """What a counter keeps from batch to batch: order numbers drawn in advance."""
-
-    def __init__(self) -> None:
-        self._numbers: list[str] = []
-
-    async def fill(self, read: Read, count: int) -> None:
-        """See to it that `count` numbers are there."""
-        while len(self._numbers) < count:
-            self._numbers += await store.draw_numbers(read)
-
-    async def numbers(self, tx: Tx, count: int) -> list[str]:
-        await self.fill(tx, count)
-        self._numbers, taken = self._numbers[count:], self._numbers[:count]
-        return taken
-
-
-class Ready:
-    """A batch of drafts, priced before any lock: for each the mold of the order it would become, or the refusal."""
-
-    def __init__(self, drafts: Sequence[Draft], prices: pricing.Prices, names: Names, desk: Desk) -> None:
-        self.drafts, self.prices, self.names, self.desk = drafts, prices, names, desk
-        self.locked = asyncio.Event()
-        self.firsts: dict[UUID, int] = {}
-        """Of each id, the place of its first draft: of a double click, the first counts."""
-        for place, one in enumerate(drafts):
-            self.firsts.setdefault(one.order_id, place)
-        self.at = clock.now()
-        self.molds: dict[bytes, Mold | Refusal] = {}
-        self.price()
-
-    def price(self) -> None:
-        """Say of each wish what it would become at the prices of now."""
-        self.at = clock.now()
-        self.molds = {}
-        for one in self.drafts:
-            if one.wish not in self.molds:
-                self.molds[one.wish] = self._mold(one)
-
-    def _mold(self, draft: Draft) -> Mold | Refusal:
-        try:
-            mold = pricing.mold(draft, self.prices)
-        except Refusal as refusal:
-            return refusal
-        mold.seller, mold.creator, mold.market = self.names.of(mold.seller_id, mold.creator_id)
-        return mold
-
-
-async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Ready:
-    """All of `place` that needs no lock, for a batch whose turn has not come: reads and arithmetic."""
-    prices = await pricing.look(read, drafts)
-    creator_ids = {one.creator_id for one in prices.shows.values()}
-    names = await _names(read, prices.sellers, creator_ids)
-    await desk.fill(read, len(drafts))
-    return Ready(drafts, prices, names, desk)
-
-
 async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> list[Placed | Refusal]:
     """Decide a batch in the order of arrival; one answer a draft, a refused one spoils no neighbour.
 
@@ -117,12 +40,10 @@ async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> 
     """
     if ready is None:
         ready = await prepare(tx, drafts, Desk())
+    limits = ready.prices.limits
     pools = await pricing.lock(tx, ready.prices)
     ready.locked.set()
-    if await pricing.look_again(tx, ready.prices):
-        ready.names.sellers = ready.prices.sellers
-        ready.price()
-    known = await store.fingerprints(tx, ready.firsts)
+    known = await _look_again(tx, ready, limits)
     answers: dict[int, Placed | Refusal] = {}
     fresh: list[tuple[int, Draft, Mold]] = []
     for place, one in enumerate(drafts) if len(ready.firsts) == len(drafts) else _firsts(ready):
@@ -140,6 +61,20 @@ async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> 
     if len(answers) == len(drafts):
         return [answers[place] for place in range(len(drafts))]
     return [answers.get(place) or _again(ready, answers, one) for place, one in enumerate(drafts)]
+
+
+async def _look_again(tx: Tx, ready: Ready, limits: Set[UUID]) -> dict[UUID, bytes]:
+    """Under the locks: are the prices still those? Returns which ids came before, with their fingerprints."""
+    known: dict[UUID, bytes]
+    changed, (known,) = await pricing.look_again(
+        tx, ready.prices, lambda r: store.fingerprints(r, ready.firsts), book=ready.desk.book
+    )
+    if changed:
+        if more := ready.prices.limits - limits:  # out of order, so perhaps a deadlock: then the batch is decided again
+            await stock.lock(tx, (), more)
+        ready.names = Names(ready.prices.sellers, ready.names.creators, ready.names.market)
+        ready.price()
+    return known
 
 
 def _firsts(ready: Ready) -> list[tuple[int, Draft]]:
@@ -171,6 +106,9 @@ async def _sell(
             won.append(entry)
         elif isinstance(answer, Refusal):
             answers[entry[0]] = answer
+            if isinstance(answer, stock.SoldOut):
+                for line in entry[1].lines:
+                    ready.desk.was_short(line.pool_id)
     if not won:
         return
     numbers, day = await ready.desk.numbers(tx, len(won)), f"{ready.at:%y%m%d}-"
@@ -192,18 +130,12 @@ async def _found(tx: Tx, ready: Ready, known: Mapping[UUID, bytes]) -> dict[UUID
     return answers | {order.id: Placed(order, new=False) for order in found}
 
 
-async def _names(read: Read, sellers: Mapping[UUID, accounts.Seller], creator_ids: Collection[UUID]) -> Names:
-    creators = await accounts.creators(read, creator_ids) if creator_ids else {}
-    market = await accounts.market(read)
-    return Names(sellers, creators, market.name)
-
-
 async def views(read: Read, records: Sequence[Record]) -> list[Order]:
     """The orders for people, in the same order, with payment, names and history."""
     if not records:
         return []
     sellers = await accounts.sellers(read, {one.seller_id for one in records})
-    names = await _names(read, sellers, {one.creator_id for one in records if one.creator_id is not None})
+    names = await names_of(read, sellers, {one.creator_id for one in records if one.creator_id is not None})
     order_ids = [one.id for one in records]
     paid = await payments.of_orders(read, order_ids)
     history = await store.history(read, order_ids)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from math import ceil
 from typing import Any
@@ -26,6 +26,7 @@ from livestall.base import config, trace
 from livestall.base.db import AGAIN, LOST, Database, Tx, begun
 from livestall.base.errors import Refusal, Unavailable
 from livestall.orders import actions
+from livestall.orders.desk import Desk, Ready, prepare
 from livestall.orders.model import Draft, Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import LineFull
@@ -50,9 +51,10 @@ WAIT_SECONDS = Histogram(
     "livestall_orders_wait_seconds", "From arrival to answer, of the claim that waited longest in each batch",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1, 5, 15, 60),
 )  # fmt: skip
+EARLY = Total("livestall_orders_sold_out_early_total", "Claims told without a lock that nothing is left")
 FULL = Total("livestall_orders_line_full_total", "Claims refused because the line was full")
 
-Verb = Callable[[Tx, Sequence[Draft], actions.Ready | None], Awaitable[list[Placed | Refusal]]]
+Verb = Callable[[Tx, Sequence[Draft], Ready | None], Awaitable[list[Placed | Refusal]]]
 Told = Callable[[Placed | Exception], None]
 """Called once with the answer to a claim: the order, the refusal, or what went wrong."""
 
@@ -156,10 +158,12 @@ class _Turn:
     """One batch under way, on one of its lane's connections. `locked`: its pools are its own, so the next batch may
     stand behind it; `over`: it is decided, and only its buyers have to be told."""
 
-    __slots__ = ("batch", "leg", "locked", "over", "ready")
+    __slots__ = ("batch", "early", "leg", "locked", "over", "ready")
 
-    def __init__(self, batch: Sequence[Entry], ready: actions.Ready | None, leg: int) -> None:
+    def __init__(self, batch: Sequence[Entry], ready: Ready | None, leg: int) -> None:
         self.batch, self.ready, self.leg = batch, ready, leg
+        self.early = 0
+        """Claims behind it that were answered before it was over."""
         self.locked = asyncio.Event() if ready is None else ready.locked
         self.over = asyncio.Event()
 
@@ -174,7 +178,7 @@ class _Lane:
         self._task: asyncio.Task[None] | None = None
         self._turns: set[asyncio.Task[None]] = set()
         self._legs: list[Any] = [None, None]
-        self._desk = actions.Desk()
+        self._desk = Desk()
         self._closed = False
         self.per_second = float(batch_max)
         self.entered = self.begun = self.done = 0
@@ -228,6 +232,10 @@ class _Lane:
             with _answered(batch):
                 with _traced("orders prepare", batch):
                     ready = await self._prepare([entry.draft for entry in batch])
+                if ready is not None and ready.early:
+                    batch = await self._tell_early(batch, ready.early, last)
+                    if not batch:
+                        continue
                 if before is not None:
                     await before.over.wait()
                 if last is not None:
@@ -238,11 +246,27 @@ class _Lane:
             task.add_done_callback(self._turns.discard)
             before, last = last, turn
 
-    async def _prepare(self, drafts: Sequence[Draft]) -> actions.Ready | None:
+    async def _tell_early(
+        self, batch: Sequence[Entry], early: Mapping[int, Refusal], last: _Turn | None
+    ) -> list[Entry]:  # fmt: skip
+        """Answer those for whom nothing is left; returns the others."""
+        EARLY.inc(len(early))
+        if last is None or last.over.is_set():
+            self.begun += len(early)
+            self.done += len(early)
+        else:
+            last.early += len(early)
+        for place, answer in early.items():
+            batch[place].told(answer)
+        WAIT_SECONDS.observe(time.monotonic() - batch[0].at)
+        await asyncio.sleep(0)
+        return [entry for place, entry in enumerate(batch) if place not in early]
+
+    async def _prepare(self, drafts: Sequence[Draft]) -> Ready | None:
         """What can be done for the batch before its turn; None if that fails, then its turn shows what is wrong."""
         try:
             async with self._db.read() as read:
-                return await actions.prepare(read, drafts, self._desk)
+                return await prepare(read, drafts, self._desk)
         except Exception as error:
             log.info("a batch could not be prepared", error=repr(error))
             return None
@@ -255,7 +279,8 @@ class _Lane:
             with _answered(batch), _traced("orders batch", batch):
                 answers = await self._decide(batch, turn.ready, turn.leg)
         finally:
-            self.done += len(batch)
+            self.begun += turn.early
+            self.done += len(batch) + turn.early
             turn.locked.set()
             turn.over.set()
         now = time.monotonic()
@@ -270,7 +295,7 @@ class _Lane:
                     entry.told(answer)
                 await asyncio.sleep(0)  # the batch that follows wants the loop as well
 
-    async def _decide(self, batch: Sequence[Entry], ready: actions.Ready | None, leg: int) -> list[Placed | Exception]:
+    async def _decide(self, batch: Sequence[Entry], ready: Ready | None, leg: int) -> list[Placed | Exception]:
         """An answer for every claim of the batch, whatever happens."""
         try:
             return [*await self._place([entry.draft for entry in batch], ready, leg)]
@@ -283,7 +308,7 @@ class _Lane:
             log.warning("a batch failed and is decided one by one", claims=len(batch), error=repr(error))
             return [answer for one in batch for answer in await self._decide([one], None, leg)]
 
-    async def _place(self, drafts: Sequence[Draft], ready: actions.Ready | None, leg: int) -> list[Placed | Refusal]:
+    async def _place(self, drafts: Sequence[Draft], ready: Ready | None, leg: int) -> list[Placed | Refusal]:
         """Decide and commit, again after a lost connection: the clients' ids make a repeat harmless."""
         deadline = time.monotonic() + config.of(Settings).answer_seconds_max
         tries = 0
@@ -302,7 +327,7 @@ class _Lane:
                 tries += 1
 
     async def _try(
-        self, drafts: Sequence[Draft], ready: actions.Ready | None, leg: int
+        self, drafts: Sequence[Draft], ready: Ready | None, leg: int
     ) -> list[Placed | Refusal]:  # fmt: skip
         connection = self._legs[leg]
         if connection is None or connection.is_closed():

@@ -2,35 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any, TypeVar
 from uuid import UUID
 
 from livestall import accounts, catalog, deals, rooms, stock
 from livestall.base.db import Read, Tx
 from livestall.base.errors import Refusal
 from livestall.base.money import Money
+from livestall.base.together import Ask, at_once
 from livestall.orders import model
 from livestall.orders.model import Draft, Line, NewOrderLine, Record
 from livestall.orders.model.mold import Mold
 from livestall.orders.model.refusals import SellerSuspended, SeveralSellers, UnknownShow
 
+T = TypeVar("T")
+ENTRIES_MAX = 20_000
+
+
+class Book:
+    """What the batches before saw: enough to price the next one with until its locks are there. Then it is looked at
+    again, so an entry may be as old as it likes."""
+
+    def __init__(self) -> None:
+        self.listings: dict[UUID, rooms.Listing] = {}
+        self.shows: dict[UUID, rooms.ShowRecord] = {}
+        self.offers: dict[UUID, catalog.Offer] = {}
+        self.sellers: dict[UUID, accounts.Seller] = {}
+        self.version = 0
+        """Another one whenever an entry is."""
+
+    def keep(self, prices: Prices) -> None:
+        for mine, seen in zip(self._all, prices.seen, strict=True):
+            if len(mine) > ENTRIES_MAX:
+                mine.clear()
+            mine.update(seen)
+        self.version += 1
+        prices.version = self.version
+
+    def open_for(self, prices: Prices) -> None:
+        """Give `prices` what is known of what they want."""
+        prices.listings = _known(self.listings, prices.listing_ids)
+        prices.shows = _known(self.shows, prices.show_ids)
+        prices.offers = _known(self.offers, prices.variant_ids)
+        prices.sellers = _known(self.sellers, prices.seller_ids)
+        prices.version = self.version
+
+    @property
+    def _all(self) -> tuple[dict[UUID, Any], ...]:
+        return self.listings, self.shows, self.offers, self.sellers
+
+
+def _known(book: Mapping[UUID, T], ids: Iterable[UUID]) -> dict[UUID, T]:
+    return {one: book[one] for one in ids if one in book}
+
 
 class Prices:
     """What the drafts of a batch cost: looked at before the locks, and again under them, so never stale."""
 
-    def __init__(
-        self,
-        listings: Mapping[UUID, rooms.Listing],
-        shows: Mapping[UUID, rooms.ShowRecord],
-        variant_ids: Sequence[UUID],
-        claims: Sequence[tuple[UUID, UUID]],
-    ) -> None:
-        self.listings, self.shows = listings, shows
-        self.variant_ids, self.claims = variant_ids, claims
-        self.pool_ids: Set[UUID] = frozenset()
+    def __init__(self, drafts: Sequence[Draft]) -> None:
+        lines = [line for one in drafts for line in one.lines]
+        self.listing_ids = {one.listing_id for one in lines if one.listing_id is not None and one.deal_id is None}
+        self.variant_ids = {one.variant_id for one in lines}
+        self.claims = list({(one.deal_id, one.variant_id) for one in lines if one.deal_id is not None})
+        self.pool_ids: Set[UUID] = {one.pool_id for one in lines}
+        self._drafts_shows = {one.show_id for one in drafts if one.show_id is not None}
+        self.listings: Mapping[UUID, rooms.Listing] = {}
+        self.shows: Mapping[UUID, rooms.ShowRecord] = {}
         self.offers: Mapping[UUID, catalog.Offer] = {}
         self.sellers: Mapping[UUID, accounts.Seller] = {}
         self.admissions: dict[tuple[UUID, UUID], deals.Admission | Refusal] = {}
+        self.version = 0
+        """Of the book that says the same."""
+
+    @property
+    def show_ids(self) -> set[UUID]:
+        return self._drafts_shows | {one.show_id for one in self.listings.values()}
+
+    @property
+    def seller_ids(self) -> set[UUID]:
+        return {one.seller_id for one in self.offers.values()}
+
+    @property
+    def seen(self) -> tuple[Mapping[UUID, Any], ...]:
+        return self.listings, self.shows, self.offers, self.sellers
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that the drafts want was seen at some time."""
+        return (
+            len(self.listings) == len(self.listing_ids) and len(self.shows) == len(self.show_ids)
+            and len(self.offers) == len(self.variant_ids) and len(self.sellers) == len(self.seller_ids)
+        )  # fmt: skip
+
+    @property
+    def limits(self) -> set[UUID]:
+        """The listings of which a person may have only so many, whatever the pools."""
+        return {one.id for one in self.listings.values() if one.per_buyer}
+
+    def said(self) -> tuple[Any, ...]:
+        """All that the price of a draft depends on."""
+        shows = {one.id: (one.state, one.creator_id) for one in self.shows.values()}
+        return self.listings, shows, self.offers, self.sellers, self.admissions
 
     def line(self, draft: Draft, wanted: NewOrderLine) -> tuple[Line, str, UUID]:
         """The line as it would be sold, its currency and its seller. Raises the refusal that stands against it."""
@@ -80,33 +153,49 @@ class Prices:
         return (listing.id, listing.per_buyer) if listing is not None and listing.per_buyer else (None, None)
 
 
-async def look(read: Read, drafts: Sequence[Draft]) -> Prices:
+async def look(read: Read, drafts: Sequence[Draft], book: Book) -> Prices:
     """What the drafts cost, as far as can be seen without locks; `look_again` under them says if that still holds."""
-    lines = [line for one in drafts for line in one.lines]
-    listing_ids = {line.listing_id for line in lines if line.listing_id is not None and line.deal_id is None}
-    listings = await rooms.listing(read, list(listing_ids)) if listing_ids else {}
-    show_ids = {one.show_id for one in drafts if one.show_id} | {listing.show_id for listing in listings.values()}
-    shows = await rooms.shows(read, list(show_ids)) if show_ids else {}
-    claims = {(line.deal_id, line.variant_id) for line in lines if line.deal_id is not None}
-    prices = Prices(listings, shows, list({line.variant_id for line in lines}), list(claims))
-    prices.pool_ids = {line.pool_id for line in lines}
-    await look_again(read, prices)
+    prices = Prices(drafts)
+    book.open_for(prices)
+    if prices.claims or not prices.is_whole:
+        await look_again(read, prices)
+        book.keep(prices)
     return prices
 
 
-async def look_again(read: Read, prices: Prices) -> bool:
-    """Read once more what may have changed; True if anything did, and the drafts have to be priced again."""
-    before = prices.offers, prices.sellers, prices.admissions
-    prices.offers = await catalog.offers(read, prices.variant_ids)
-    prices.sellers = await accounts.sellers(read, {one.seller_id for one in prices.offers.values()})
-    admitted = await deals.admit(read, [deals.Claim(*claim) for claim in prices.claims])
+async def look_again(
+    read: Read, prices: Prices, *also: Ask, book: Book | None = None
+) -> tuple[bool, list[Any]]:  # fmt: skip
+    """Read once more what may have changed, in one round trip, and the answers of `also` with it. True if anything did,
+    and the drafts have to be priced again."""
+    before = prices.said()
+    claims = [deals.Claim(*claim) for claim in prices.claims]
+    sellers, shows = prices.seller_ids, prices.show_ids
+    prices.offers, prices.sellers, prices.listings, prices.shows, admitted, *answers = await at_once(
+        read,
+        lambda r: catalog.offers(r, list(prices.variant_ids)),
+        lambda r: accounts.sellers(r, sellers),
+        lambda r: rooms.listing(r, list(prices.listing_ids)),
+        lambda r: rooms.shows(r, list(shows)),
+        lambda r: deals.admit(r, claims),
+        *also,
+    )
+    if prices.seller_ids - sellers or prices.show_ids - shows:  # seen for the first time, or moved
+        prices.sellers, prices.shows = await at_once(
+            read,
+            lambda r: accounts.sellers(r, prices.seller_ids),
+            lambda r: rooms.shows(r, list(prices.show_ids)),
+        )
     prices.admissions = dict(zip(prices.claims, admitted, strict=True))
-    return before != (prices.offers, prices.sellers, prices.admissions)
+    is_changed = before != prices.said()
+    if is_changed and book is not None:
+        book.keep(prices)
+    return is_changed, answers
 
 
 async def lock(tx: Tx, prices: Prices) -> dict[UUID, stock.Pool]:
     """Lock the pools of the drafts; what is read after this stays true until the end of `tx`."""
-    return await stock.lock(tx, prices.pool_ids, {one.id for one in prices.listings.values() if one.per_buyer})
+    return await stock.lock(tx, prices.pool_ids, prices.limits)
 
 
 def mold(draft: Draft, prices: Prices) -> Mold:
@@ -146,7 +235,7 @@ def hold_requests(records: Sequence[Record], prices: Prices) -> list[stock.HoldR
 async def reprice(tx: Tx, records: Sequence[Record]) -> tuple[Prices, list[Record]]:
     """Lock the pools of late orders; which of them could be placed again just as they were?"""
     drafts = {one.id: _wanted_again(one) for one in records}
-    prices = await look(tx, list(drafts.values()))
+    prices = await look(tx, list(drafts.values()), Book())
     await lock(tx, prices)
     await look_again(tx, prices)
     same: list[Record] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
@@ -17,6 +17,7 @@ SHAPE_AFTER = 3
 
 _MARK_ID = uuid4()
 _MARK_NUMBER = uuid4().hex
+_MARK_AT = datetime(1987, 6, 5, 4, 3, 2, 109_876, tzinfo=UTC)
 _MARK_ADDRESS = Address(recipient=uuid4().hex, phone="0", city="-", line1="-", country="--")
 
 
@@ -62,26 +63,39 @@ class Mold:
         self.made += 1
         if self.made <= SHAPE_AFTER:
             return _encode(self.view(self.record(order_id, order_id, number, b"", address, at)))
-        shape = self.shape
-        if shape is None or shape.at != at:
-            shape = self.shape = _Shape(self, at)
-        before_number, before_address, rest = shape.parts
+        if self.shape is None:
+            self.shape = _Shape(self)
+        start, before_number, before_address, rest = self.shape.at(at)
         said = b"null" if address is None else _encode(address)
         return b'%b%b%b%b"%b%b%b' % (
-            shape.start, _encode(order_id), before_number, number.encode(), before_address, said, rest
+            start, _encode(order_id), before_number, number.encode(), before_address, said, rest
         )  # fmt: skip
 
 
 class _Shape:
-    """The answer of a mold at one time, cut where the orders differ."""
+    """The answer of a mold, cut where the orders differ."""
 
-    def __init__(self, mold: Mold, at: datetime) -> None:
-        sample = mold.view(mold.record(_MARK_ID, _MARK_ID, _MARK_NUMBER, b"", _MARK_ADDRESS, at))
-        self.at = at
-        self.start, rest = _encode(sample).split(_encode(_MARK_ID), 1)
-        before_number, rest = rest.split(_MARK_NUMBER.encode(), 1)
-        before_address, rest = rest[1:].split(_encode(_MARK_ADDRESS), 1)
-        self.parts = before_number, before_address, rest
+    def __init__(self, mold: Mold) -> None:
+        expires_at = _MARK_AT + timedelta(seconds=mold.seconds)
+        marks = (_MARK_ID, _MARK_NUMBER, _MARK_ADDRESS, _MARK_AT, expires_at, _MARK_AT)
+        rest = _encode(mold.view(mold.record(_MARK_ID, _MARK_ID, _MARK_NUMBER, b"", _MARK_ADDRESS, _MARK_AT)))
+        self._seconds = timedelta(seconds=mold.seconds)
+        self._parts: list[bytes] = []
+        for mark in marks:
+            part, rest = rest.split(_encode(mark), 1)
+            self._parts.append(part)
+        self._rest = rest
+        self._at: tuple[datetime, tuple[bytes, bytes, bytes, bytes]] | None = None
+
+    def at(self, at: datetime) -> tuple[bytes, bytes, bytes, bytes]:
+        """What stands before the id, between it and the number, between that and the address, and behind it. The
+        number stands in quotes."""
+        if self._at is None or self._at[0] != at:
+            start, before_number, before_address, before_at, before_end, before_history = self._parts
+            said, end = _encode(at), _encode(at + self._seconds)
+            times = b"%b%b%b%b%b%b%b" % (before_at, said, before_end, end, before_history, said, self._rest)
+            self._at = at, (start, before_number + b'"', before_address, times)
+        return self._at[1]
 
 
 class Made:

@@ -1,0 +1,185 @@
+"""A counter's desk: what it keeps from batch to batch, and how it prepares one before its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+from livestall import accounts, payments, stock
+from livestall.base import clock
+from livestall.base.db import Read, Tx
+from livestall.base.errors import Refusal
+from livestall.base.together import at_once
+from livestall.orders import model, pricing, store
+from livestall.orders.model import Draft, Order, Record
+from livestall.orders.model.mold import Mold
+
+NAMES_SECONDS, NAMES_MAX = 2.0, 1000
+"""How old the name of a creator or of the market may be in the answer to a buyer."""
+
+SHORT_SECONDS, SHORT_MAX = 2.0, 10_000
+"""For how long a pool that had too little is looked at without locks first."""
+
+
+class Names:
+    """Who is behind the ids of some orders."""
+
+    def __init__(
+        self, sellers: Mapping[UUID, accounts.Seller], creators: Mapping[UUID, accounts.Creator], market: str
+    ) -> None:
+        self.sellers, self.creators, self.market = sellers, creators, market
+
+    def of(self, seller_id: UUID, creator_id: UUID | None) -> tuple[str, str, str]:
+        """The names of a seller, a creator ("" if none) and the market."""
+        seller = self.sellers.get(seller_id)
+        creator = self.creators.get(creator_id) if creator_id else None
+        return seller.name if seller else "", creator.name if creator else "", self.market
+
+    def view(
+        self, record: Record, payment: payments.OrderPayment | None = None, history: Sequence[model.OrderMoment] = ()
+    ) -> Order:
+        return model.view(record, *self.of(record.seller_id, record.creator_id), payment, history)
+
+
+async def names_of(read: Read, sellers: Mapping[UUID, accounts.Seller], creator_ids: Collection[UUID]) -> Names:
+    creators = await accounts.creators(read, creator_ids) if creator_ids else {}
+    market = await accounts.market(read)
+    return Names(sellers, creators, market.name)
+
+
+class Desk:
+    """What a counter keeps from batch to batch: order numbers drawn in advance, what things cost and are called, and
+    which pools had too little."""
+
+    def __init__(self) -> None:
+        self._numbers: list[str] = []
+        self.book = pricing.Book()
+        self._molds: dict[bytes, Mold] = {}
+        self._molds_of: tuple[int, int] | None = None
+        self._names: tuple[float, set[UUID], Names] | None = None
+        self._short: dict[UUID, float] = {}
+
+    async def fill(self, read: Read, count: int) -> None:
+        """See to it that `count` numbers are there."""
+        while len(self._numbers) < count:
+            self._numbers += await store.draw_numbers(read)
+
+    async def numbers(self, tx: Tx, count: int) -> list[str]:
+        await self.fill(tx, count)
+        self._numbers, taken = self._numbers[count:], self._numbers[:count]
+        return taken
+
+    async def names(self, read: Read, prices: pricing.Prices) -> Names:
+        """Of sellers as of now, of creators and the market as of NAMES_SECONDS ago at most."""
+        creator_ids = {one.creator_id for one in prices.shows.values()}
+        now, kept = time.monotonic(), self._names
+        if kept is None or now - kept[0] > NAMES_SECONDS or not creator_ids <= kept[1]:
+            creator_ids |= set() if kept is None or len(kept[1]) > NAMES_MAX else kept[1]
+            found = await names_of(read, {}, creator_ids)
+            if kept is not None and (found.creators, found.market) == (kept[2].creators, kept[2].market):
+                found = kept[2]
+            kept = self._names = now, creator_ids, found
+        return Names(prices.sellers, kept[2].creators, kept[2].market)
+
+    def molds(self, prices: pricing.Prices, names: Names) -> dict[bytes, Mold]:
+        """The molds that were cast at just these prices and names, to be added to."""
+        if prices.claims or prices.version != self.book.version:
+            return {}
+        now = prices.version, id(names.creators)
+        if now != self._molds_of or len(self._molds) > pricing.ENTRIES_MAX:
+            self._molds_of, self._molds = now, {}
+        return self._molds
+
+    def was_short(self, pool_id: UUID) -> None:
+        """A claim just found too little in this pool."""
+        if len(self._short) > SHORT_MAX:
+            self._short.clear()
+        self._short[pool_id] = time.monotonic() + SHORT_SECONDS
+
+    def short(self, pool_ids: Collection[UUID]) -> list[UUID]:
+        """The pools among these that had too little a moment ago; only a hint where to look."""
+        now = time.monotonic()
+        return [one for one in pool_ids if self._short.get(one, 0) > now] if self._short else []
+
+
+class Ready:
+    """A batch of drafts, priced before any lock: for each the mold of the order it would become, or the refusal."""
+
+    def __init__(self, drafts: Sequence[Draft], prices: pricing.Prices, names: Names, desk: Desk) -> None:
+        self.drafts, self.prices, self.names, self.desk = drafts, prices, names, desk
+        self.locked = asyncio.Event()
+        self.firsts: dict[UUID, int] = {}
+        """Of each id, the place of its first draft: of a double click, the first counts."""
+        for place, one in enumerate(drafts):
+            self.firsts.setdefault(one.order_id, place)
+        self.early: Mapping[int, stock.SoldOut] = {}
+        """Claims answered already, by their place among those that came; `drafts` are the others."""
+        self.at = clock.now()
+        self.molds: dict[bytes, Mold | Refusal] = {}
+        self.price()
+
+    def price(self) -> None:
+        """Say of each wish what it would become at the prices of now."""
+        self.at = clock.now()
+        self.molds = {}
+        kept = self.desk.molds(self.prices, self.names)
+        for one in self.drafts:
+            if one.wish in self.molds:
+                continue
+            mold = kept.get(one.wish) or self._mold(one)
+            self.molds[one.wish] = mold
+            if isinstance(mold, Mold):
+                kept[one.wish] = mold
+
+    def _mold(self, draft: Draft) -> Mold | Refusal:
+        try:
+            mold = pricing.mold(draft, self.prices)
+        except Refusal as refusal:
+            return refusal
+        mold.seller, mold.creator, mold.market = self.names.of(mold.seller_id, mold.creator_id)
+        return mold
+
+
+async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Ready:
+    """All of `place` that needs no lock, for a batch whose turn has not come: reads and arithmetic. Claims on a pool
+    that has just been found short may be answered here, see `_early`."""
+    prices = await pricing.look(read, drafts, desk.book)
+    names = await desk.names(read, prices)
+    await desk.fill(read, len(drafts))
+    ready = Ready(drafts, prices, names, desk)
+    short = desk.short(prices.pool_ids)
+    if not short or len(ready.firsts) < len(drafts):
+        return ready
+    early = await _early(read, ready, short)
+    if early:
+        ready = Ready([one for place, one in enumerate(drafts) if place not in early], prices, names, desk)
+        ready.early = early
+    return ready
+
+
+async def _early(read: Read, ready: Ready, short: Collection[UUID]) -> dict[int, stock.SoldOut]:
+    """The claims that find too little and came for the first time. Both are seen at the same moment, after the claim
+    arrived: then nothing was left for it, so no lock is needed to say so. Pools and ids are read by one statement: an
+    id is never seen as new beside a pool from which its own order has been taken."""
+    known: dict[UUID, bytes]
+    pools: dict[UUID, stock.Pool]
+    pools, known = await at_once(
+        read, lambda r: stock.pools(r, short), lambda r: store.fingerprints(r, ready.firsts)
+    )  # fmt: skip
+    said: dict[tuple[UUID, int], stock.SoldOut] = {}
+    early: dict[int, stock.SoldOut] = {}
+    for place, one in enumerate(ready.drafts):
+        if one.order_id in known or isinstance(ready.molds[one.wish], Refusal):
+            continue
+        for line in one.lines:
+            pool = pools.get(line.pool_id)
+            if pool is not None and line.quantity > pool.available:
+                key = line.pool_id, line.quantity
+                if key not in said:
+                    said[key] = stock.SoldOut(left=pool.available, quantity=line.quantity)
+                    ready.desk.was_short(line.pool_id)
+                early[place] = said[key]
+                break
+    return early
