@@ -89,7 +89,7 @@ LISTENERS: Sequence[Listener] = [
 SWEEPS: Sequence[Sweep] = [
     *accounts_jobs.SWEEPS,
     *stock_jobs.SWEEPS,
-    *pictures_jobs.SWEEPS,
+    *pictures_jobs.sweeps(orders.pictures_shown),
     *video_jobs.SWEEPS,
     *imports_jobs.SWEEPS,
     *rooms_jobs.SWEEPS,

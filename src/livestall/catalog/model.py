@@ -31,6 +31,12 @@ class Settings(config.Section, frozen=True, kw_only=True):
     ] = ""
     picture_fetch_seconds: Annotated[float, Meta(gt=0, le=120, description="time-out of fetching one picture")] = 20
     picture_tries: Annotated[int, Meta(ge=1, le=10, description="how often a picture is fetched before it failed")] = 3
+    import_file_days: Annotated[
+        int, Meta(ge=1, le=3650, description="days that an uploaded file of goods is kept after it was read")
+    ] = 7
+    picture_file_days: Annotated[
+        int, Meta(ge=1, le=3650, description="days that a picture is kept that no product and no order shows any more")
+    ] = 14
 
 
 class ProductState(StrEnum):

@@ -24,10 +24,10 @@ from livestall.orders.model import (
 )
 from livestall.orders.model.mold import Placed
 from livestall.orders.settlement import settle
-from livestall.orders.store import per_minute
+from livestall.orders.store import per_minute, pictures_shown
 
 __all__ = [
     "Address", "Counter", "Draft", "Entry", "Line", "NewOrder", "NewOrderLine", "Order", "OrderCancelled",
     "OrderMinute", "OrderPaid", "OrderRefunded", "OrderState", "OrdersPlaced", "Paid", "Placed", "Settings", "cancel",
-    "draft", "expire", "order", "per_minute", "place", "settle", "views",
+    "draft", "expire", "order", "per_minute", "pictures_shown", "place", "settle", "views",
 ]  # fmt: skip

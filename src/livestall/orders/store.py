@@ -282,3 +282,11 @@ async def drop_address(tx: Tx, user_id: UUID, address_id: UUID) -> int:
 
 async def lock_address_book(tx: Tx, user_id: UUID) -> None:
     await tx.execute("select pg_advisory_xact_lock(11, hashtext($1::uuid::text))", user_id)
+
+
+async def pictures_shown(read: Read, addresses: Sequence[str]) -> set[str]:
+    """Those of the addresses that a line of an order keeps, to show what was bought as it was then."""
+    rows = await read.fetch(
+        "select distinct picture_url from order_line where picture_url = any($1::text[])", list(addresses)
+    )
+    return {row["picture_url"] for row in rows}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -44,3 +47,26 @@ async def drop(key: str) -> None:
     """Remove a file; nothing happens if it is not there."""
     if KEY.fullmatch(key):
         await asyncio.to_thread(_backend[0].drop, key)
+
+
+async def clean(
+    endings: Collection[str], before: datetime, needed: Callable[[Sequence[str]], Awaitable[set[str]]], batch: int = 500
+) -> int:
+    """Drop files with these endings that nobody stored since `before` and nobody needs; returns how many.
+
+    `needed` says which of some keys still are in use: those become young, and are asked about again when they are old.
+    Whoever stores the same contents meanwhile keeps the file: it is young from then on.
+    """
+    backend = _backend[0]
+    keys = backend.older(endings, before)
+    dropped = 0
+    while old := await asyncio.to_thread(lambda: list(islice(keys, batch))):
+        used = await needed(old)
+        dropped += await asyncio.to_thread(_sort_out, backend, old, used, before)
+    return dropped
+
+
+def _sort_out(backend: Backend, old: Sequence[str], used: set[str], before: datetime) -> int:
+    for key in used:
+        backend.keep(key)
+    return sum(backend.drop_older(key, before) for key in old if key not in used)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
+from datetime import datetime
 from typing import IO, Protocol
 
 from livestall.base.errors import NotFound
@@ -19,7 +21,7 @@ class Backend(Protocol):
     """Files by key. A key is made of the contents' hash, so a file never changes and may be kept for ever."""
 
     def put(self, key: str, data: bytes) -> None:
-        """Store `data`, whole or not at all; the same key again changes nothing."""
+        """Store `data`, whole or not at all; the same key again only makes the file young."""
         ...
 
     def open(self, key: str) -> IO[bytes]:
@@ -28,6 +30,18 @@ class Backend(Protocol):
 
     def drop(self, key: str) -> None:
         """Remove the file if it is there."""
+        ...
+
+    def keep(self, key: str) -> bool:
+        """Make the file as young as if it was stored just now; False if it is not there."""
+        ...
+
+    def older(self, endings: Collection[str], before: datetime) -> Iterator[str]:
+        """Keys of files with these endings that nobody has stored or kept since `before`."""
+        ...
+
+    def drop_older(self, key: str, before: datetime) -> bool:
+        """Remove the file unless somebody has stored or kept it since `before`; whether it is gone by that."""
         ...
 
 

@@ -1,17 +1,18 @@
-"""Reading files: a sweep takes an import and reads it to its end, a chunk a transaction."""
+"""Reading files: a sweep takes an import and reads it to its end, a chunk a transaction. Another drops files that were
+read."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import IO
 
 import msgspec
 
 from livestall import storage
-from livestall.base import clock
+from livestall.base import clock, config
 from livestall.base.db import Database, Tx
 from livestall.base.jobs import Sweep
 from livestall.catalog import pictures
@@ -20,12 +21,14 @@ from livestall.catalog.imports.goods import Goods, Shaper
 from livestall.catalog.imports.model import BadFile, Fault
 from livestall.catalog.imports.reader import Contents, Group, Table
 from livestall.catalog.imports.store import Claim
+from livestall.catalog.model import Settings
 
 LEASE = timedelta(seconds=60)
 """A reader that moved nothing for so long is taken for dead, and its import is continued by another."""
 
 TRIES = 5
 CHUNK_ROWS = 500
+CLEAN_EVERY_SECONDS = 3600
 
 
 class Chunk(msgspec.Struct):
@@ -133,4 +136,18 @@ def is_picture(url: str) -> bool:
     return True
 
 
-SWEEPS = [Sweep("catalog.imports", 1, read_next, batch=1)]
+async def drop_read(db: Database) -> int:
+    """Drop files whose imports ended some days ago; returns how many. The reports stay."""
+    before = clock.now() - timedelta(days=config.of(Settings).import_file_days)
+
+    async def needed(files: Sequence[str]) -> set[str]:
+        async with db.read() as read:
+            return await store.files_in_use(read, files, before)
+
+    return await storage.clean({"csv"}, before, needed)
+
+
+SWEEPS = [
+    Sweep("catalog.imports", 1, read_next, batch=1),
+    Sweep("catalog.drop_imports", CLEAN_EVERY_SECONDS, drop_read),
+]

@@ -118,6 +118,16 @@ async def claim(tx: Tx, now: datetime, until: datetime) -> Claim | None:
     return Claim(**row) if row else None
 
 
+async def files_in_use(read: Read, files: Sequence[str], since: datetime) -> set[str]:
+    """Those of the stored files that are still read, or were read since then."""
+    rows = await read.fetch(
+        """select file from product_import
+            where file = any($1::text[]) and (state = 'reading' or claimed_until >= $2)""",
+        list(files), since,
+    )  # fmt: skip
+    return {row["file"] for row in rows}
+
+
 async def set_lines(tx: Tx, import_id: UUID, lines: int) -> None:
     await tx.execute("update product_import set lines = $2 where id = $1", import_id, lines)
 

@@ -1,16 +1,18 @@
-"""What time starts in pictures: those that wait for their address are fetched."""
+"""What time starts in pictures: those that wait for their address are fetched, and files that nothing shows any more
+are dropped."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import structlog
 
 from livestall import storage
 from livestall.base import clock, config
-from livestall.base.db import Database, Tx
+from livestall.base.db import Database, Read, Tx
 from livestall.base.errors import Refusal, Unavailable
 from livestall.base.jobs import Sweep
 from livestall.base.outbox import emit
@@ -24,6 +26,7 @@ from livestall.catalog.store import seller_of
 log = structlog.get_logger()
 BATCH = 8
 LEASE_SPARE = timedelta(seconds=180)
+CLEAN_EVERY_SECONDS = 3600
 PAUSES = (10, 60, 300, 900)
 """Seconds before the second try, the third…"""
 
@@ -81,4 +84,25 @@ async def _tell(tx: Tx, waiting: Waiting) -> None:
         await emit(tx, [ProductChanged(subject=waiting.product_id, seller_id=seller_id)])
 
 
-SWEEPS = [Sweep("catalog.fetch_pictures", 1, fetch_pictures, BATCH)]
+Shown = Callable[[Read, Sequence[str]], Awaitable[set[str]]]
+"""Which of some addresses are shown elsewhere, as order lines show what was bought as it was then."""
+
+
+async def drop_unused(db: Database, shown_elsewhere: Shown) -> int:
+    """Drop the files of pictures that for some days no product has had and nothing else shows; returns how many."""
+
+    async def needed(keys: Sequence[str]) -> set[str]:
+        async with db.read() as read:
+            used = await store.files_in_use(read, keys)
+            others = {storage.link(key): key for key in keys if key not in used}
+            return used | {others[address] for address in await shown_elsewhere(read, list(others))}
+
+    before = clock.now() - timedelta(days=config.of(Settings).picture_file_days)
+    return await storage.clean({"webp"}, before, needed)
+
+
+def sweeps(shown_elsewhere: Shown) -> list[Sweep]:
+    return [
+        Sweep("catalog.fetch_pictures", 1, fetch_pictures, BATCH),
+        Sweep("catalog.drop_pictures", CLEAN_EVERY_SECONDS, lambda db: drop_unused(db, shown_elsewhere)),
+    ]

@@ -114,5 +114,15 @@ async def failed(tx: Tx, picture_id: UUID, error: str) -> bool:
     return done > 0
 
 
+async def files_in_use(read: Read, keys: Sequence[str]) -> set[str]:
+    """Those of the stored files that pictures of products are made of."""
+    rows = await read.fetch(
+        """select file as key from picture where file = any($1::text[])
+           union select thumb from picture where thumb = any($1::text[])""",
+        list(keys),
+    )
+    return {row["key"] for row in rows}
+
+
 async def again(tx: Tx, picture_id: UUID, at: datetime) -> None:
     await tx.execute("update picture set next_try_at = $2 where id = $1 and state = 'pending'", picture_id, at)
