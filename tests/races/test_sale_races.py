@@ -13,8 +13,9 @@ from shop import Article, Shop, draft
 
 from livestall import deals, stock
 from livestall.base import clock, ids
-from livestall.base.db import Tx
-from livestall.orders import Counter, Draft, Placed, jobs
+from livestall.base.db import Read, Tx
+from livestall.base.together import Ask
+from livestall.orders import Counter, Draft, Placed, desk, jobs
 from livestall.orders import store as orders_store
 from livestall.stock import store as stock_store
 
@@ -227,3 +228,30 @@ async def test_twin_blind_to_ids_a_double_click_is_two_orders(shop: Shop, monkey
     wish = draft(tea.line())
     assert won(await two_counters(shop, [wish, wish])) == 2
     assert (await shop.pool(tea.variant))[2] == 2
+
+
+@pytest.mark.parametrize("guarded", [True, False], ids=["one moment", "twin: ids, then pools"])
+async def test_who_won_a_moment_ago_elsewhere_is_not_told_that_nothing_is_left(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, guarded: bool
+) -> None:
+    """A claim that is looked at without locks, while another process places the same order and takes the last unit."""
+    tea = await shop.product(1)
+    counter, wish = Counter(shop.db), draft(tea.line())
+    with pytest.raises(stock.SoldOut):
+        await counter.place(draft(tea.line(2)))  # from now on claims are looked at before the locks
+    original = desk.at_once
+
+    async def look(read: Read, pools: Ask, ids: Ask) -> list[Any]:
+        if guarded:
+            found = await original(read, pools, ids)
+            assert won(await shop.place(wish)) == 1
+            return found
+        (known,) = await original(read, ids)
+        assert won(await shop.place(wish)) == 1
+        return [*await original(read, pools), known]
+
+    monkeypatch.setattr(desk, "at_once", look)
+    answers = await asyncio.gather(counter.place(wish), return_exceptions=True)
+    await counter.close()
+    assert won(answers) == guarded, "the buyer has the order, and is told so"
+    assert await shop.pool(tea.variant) == (1, 1, 1, 0)

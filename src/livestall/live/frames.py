@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -61,8 +62,14 @@ def answer(command_id: UUID, result: Any) -> bytes:
     return _encode({"type": "answer", "id": command_id, "ok": True, "result": result})
 
 
+@lru_cache(512)
+def _problem(problem: Problem) -> bytes:
+    return _encode(problem)
+
+
 def refusal(command_id: UUID, problem: Problem) -> bytes:
-    return _encode({"type": "answer", "id": command_id, "ok": False, "error": problem})
+    """In a rush many are refused in the same words."""
+    return b'{"type":"answer","id":%b,"ok":false,"error":%b}' % (_encode(command_id), _problem(problem))
 
 
 def progress(command_id: UUID, how_far: Any) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
@@ -30,6 +30,7 @@ from livestall.live.upgrades import Doorstep, forget_upgrade, listen
 log = structlog.get_logger()
 COMMANDS = Counter("livestall_socket_commands_total", "Commands that came over sockets", ["command"])
 REFUSALS = Counter("livestall_socket_refusals_total", "Commands refused, by the code of the refusal", ["code"])
+_refusals = lru_cache(REFUSALS.labels)
 BYES = Counter("livestall_socket_byes_total", "Connections that were told why they are closed", ["code"])
 BYE_RETRY_SECONDS = 2.0
 BYE_RETRY_SECONDS_MIN = 0.1
@@ -272,7 +273,7 @@ class Connection(WSListener):
         self._send(frames.progress(command_id, how_far))
 
     def _refuse(self, command_id: UUID, refusal: Refusal) -> None:
-        REFUSALS.labels(refusal.code).inc()
+        _refusals(refusal.code).inc()
         self._send(frames.refusal(command_id, problem(refusal, self._locale)))
 
     def _send(self, payload: bytes) -> None:

@@ -126,10 +126,13 @@ class Counter:
     """Places orders for one process. `close` when the process ends; claims not answered by then get Unavailable."""
 
     def __init__(
-        self, db: Database, *, lanes: int | None = None, batch_max: int | None = None, verb: Verb = actions.place
-    ) -> None:
+        self, db: Database, *, lanes: int | None = None, batch_max: int | None = None, verb: Verb = actions.place,
+        committed: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        """`committed` is called after each batch, before its buyers are told."""
         settings = config.of(Settings)
-        self._lanes = [_Lane(db, batch_max or settings.batch_max, verb) for _ in range(lanes or settings.lanes)]
+        size = batch_max or settings.batch_max
+        self._lanes = [_Lane(db, size, verb, committed) for _ in range(lanes or settings.lanes)]
 
     async def place(self, draft: Draft) -> Placed:
         """The answer to `draft`, once, after its batch was committed. Raises the refusal that stands against it,
@@ -171,8 +174,9 @@ class _Turn:
 class _Lane:
     """`entered`, `begun` and `done` count the claims that came, whose batch is being decided, that are decided."""
 
-    def __init__(self, db: Database, batch_max: int, verb: Verb) -> None:
+    def __init__(self, db: Database, batch_max: int, verb: Verb, committed: Callable[[], None] | None) -> None:
         self._db, self._batch_max, self._verb = db, batch_max, verb
+        self._committed = committed
         self._waiting: deque[Entry] = deque()
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -283,6 +287,8 @@ class _Lane:
             self.done += len(batch) + turn.early
             turn.locked.set()
             turn.over.set()
+        if self._committed is not None:
+            self._committed()
         now = time.monotonic()
         self.per_second = max(len(batch) / max(now - start, 0.0001), 1)
         BATCH_CLAIMS.observe(len(batch))

@@ -61,12 +61,13 @@ class Prices:
     """What the drafts of a batch cost: looked at before the locks, and again under them, so never stale."""
 
     def __init__(self, drafts: Sequence[Draft]) -> None:
-        lines = [line for one in drafts for line in one.lines]
+        wishes = {one.wish: one for one in drafts}.values()
+        lines = [line for one in wishes for line in one.lines]
         self.listing_ids = {one.listing_id for one in lines if one.listing_id is not None and one.deal_id is None}
         self.variant_ids = {one.variant_id for one in lines}
         self.claims = list({(one.deal_id, one.variant_id) for one in lines if one.deal_id is not None})
         self.pool_ids: Set[UUID] = {one.pool_id for one in lines}
-        self._drafts_shows = {one.show_id for one in drafts if one.show_id is not None}
+        self._drafts_shows = {one.show_id for one in wishes if one.show_id is not None}
         self.listings: Mapping[UUID, rooms.Listing] = {}
         self.shows: Mapping[UUID, rooms.ShowRecord] = {}
         self.offers: Mapping[UUID, catalog.Offer] = {}

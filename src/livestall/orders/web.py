@@ -60,7 +60,7 @@ class LinePlace(msgspec.Struct, frozen=True, kw_only=True):
 def buy(db: Database, hurry: Callable[[], None]) -> Command:
     """The socket command, with a counter of its own: the place in line as progress, then the order. `hurry` is called
     when a batch was committed."""
-    counter = Counter(db)
+    counter = Counter(db, committed=hurry)
     line = Line(counter)
 
     def start(caller: Caller, order_id: UUID, body: BuyCommand, tell: Tell, answer: Tell) -> None:
@@ -72,8 +72,6 @@ def buy(db: Database, hurry: Callable[[], None]) -> Command:
             if isinstance(said, Exception):
                 answer(said)
                 return
-            if said.new:
-                hurry()
             answer(msgspec.Raw(said.json))
 
         line.hear(line.enter(model.draft(caller.person, wanted), caller.device), tell, told)
