@@ -193,17 +193,18 @@ class Served:
 
 
 class Pusher:
-    """A real ffmpeg that pushes a test picture with sound by RTMP."""
+    """A real ffmpeg that pushes a test picture with sound by RTMP, a keyframe every so many seconds."""
 
-    def __init__(self, url: str, seconds: float = 3600) -> None:
+    def __init__(self, url: str, seconds: float = 3600, keyframe_seconds: int = 1) -> None:
         picture = ["-f", "lavfi", "-i", "testsrc2=size=360x640:rate=25"]
         sound = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]
-        h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p", "-g", "25"]
+        h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"]
+        every = ["-g", str(25 * keyframe_seconds), "-sc_threshold", "0"]
         aac = ["-b:v", "500k", "-c:a", "aac", "-b:a", "64k"]
         quiet = ["-hide_banner", "-loglevel", "error", "-re"]
         target = ["-t", str(seconds), "-f", "flv", url]
         self.process = subprocess.Popen(
-            [imageio_ffmpeg.get_ffmpeg_exe(), *quiet, *picture, *sound, *h264, *aac, *target],
+            [imageio_ffmpeg.get_ffmpeg_exe(), *quiet, *picture, *sound, *h264, *every, *aac, *target],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 

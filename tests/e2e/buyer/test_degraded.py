@@ -33,6 +33,36 @@ def test_without_the_database_the_room_says_that_buying_is_paused_and_plays_on(
     one.errors.clear()  # requests that failed meanwhile are reported on the console, as they should be
 
 
+def test_a_sheet_says_that_buying_is_paused_and_whoever_enters_is_let_in_afterwards(
+    window: Window, market: Any
+) -> None:
+    buyer, late = window(language="zh", phone=False), window(scheme="dark")
+    page = buyer.page
+    page.goto(f"/shows/{market.show_id}")
+    pinned = page.get_by_test_id("pinned-card")
+    expect(pinned).to_be_visible(timeout=20_000)
+    with kept_down(market.served, "postgres"):
+        expect(page.get_by_test_id("paused")).to_be_visible(timeout=8000)
+        pinned.get_by_role("button").click()
+        sheet = page.get_by_role("dialog")
+        expect(sheet.get_by_text("你选好的商品会留在这里", exact=False)).to_be_visible()
+        buyer.axe()
+        buyer.shot("paused-sheet")
+        late.page.goto(f"/shows/{market.show_id}")
+        expect(late.page.get_by_text("We keep trying", exact=False)).to_be_visible(timeout=8000)
+        late.axe()
+        late.shot("entering")
+    expect(sheet.get_by_text("你选好的商品会留在这里", exact=False)).to_be_hidden(timeout=25_000)
+    again = late.page.get_by_role("button", name="Try again")
+    room = late.page.locator("video[data-status=playing]")
+    expect(again.or_(room)).to_be_visible(timeout=25_000)
+    if again.is_visible():
+        again.click()
+    expect(room).to_be_visible(timeout=25_000)
+    for one in (buyer, late):
+        one.errors.clear()  # requests that failed meanwhile are reported on the console, as they should be
+
+
 def test_without_the_gateway_the_room_says_that_chat_reconnects(window: Window, market: Any) -> None:
     one = window()
     page = one.page

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.helpers.market import PASSWORD, Served
+
+from helpers.market import PASSWORD, Served
 
 pytestmark = pytest.mark.e2e
 Open = Callable[..., Any]

@@ -1,0 +1,101 @@
+"""A person's browser: Debian's Chromium, a phone or a desktop, strict about what the console says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize
+
+from helpers.repository import ROOT
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SHOTS = ROOT / "test-results" / "pages"
+STILL = """() => document.getAnimations().every(
+    one => one.playState !== "running" || one.effect.getComputedTiming().iterations === Infinity)"""
+PHONE: ViewportSize = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+# Not ours to prevent: the media plane answers 404 for a poster that is not drawn yet.
+FORGIVEN = re.compile(r"poster\.jpg|favicon")
+
+
+@dataclass
+class Window:
+    """One open window and what was wrong in it."""
+
+    page: Page
+    name: str
+    errors: list[str] = field(default_factory=list)
+
+    def axe(self) -> None:
+        """No accessibility violation on the page as it stands."""
+        self.page.evaluate(AXE.read_text())
+        self.page.wait_for_function(STILL)  # half-way through a transition colours are not what they will be
+        found = self.page.evaluate(
+            "axe.run(document, {resultTypes: ['violations']})"
+            ".then(all => all.violations.map(one => [one.id, one.nodes.map(node => node.target.join(' '))]))"
+        )
+        assert found == [], f"{self.name}: {found}"
+
+    def shot(self, step: str) -> None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SHOTS / f"{step}-{self.name}.png")
+
+    def fits(self) -> None:
+        """Nothing sticks out to the right."""
+        assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    def look(self, step: str) -> None:
+        self.shot(step)
+        self.fits()
+        self.axe()
+
+
+class Windows:
+    """Windows of one market; at the end no console may have complained."""
+
+    def __init__(self, browser: Browser, address: str, permissions: Sequence[str] = ()) -> None:
+        self._browser, self._address, self._permissions = browser, address, list(permissions)
+        self._opened: list[tuple[Window, BrowserContext]] = []
+
+    def open(self, *, phone: bool = True, language: str = "en", scheme: Any = "light") -> Window:
+        context = self._browser.new_context(
+            base_url=self._address, viewport=PHONE if phone else DESKTOP, has_touch=phone, color_scheme=scheme,
+            locale="zh-CN" if language == "zh" else "en-GB", permissions=self._permissions,
+        )  # fmt: skip
+        one = Window(context.new_page(), f"{'phone' if phone else 'desktop'}-{language}-{scheme}")
+        one.page.on("pageerror", lambda error: one.errors.append(str(error)))
+        one.page.on("console", lambda said: _hear(one, said))
+        self._opened.append((one, context))
+        return one
+
+    def close(self) -> None:
+        for _, context in self._opened:
+            context.close()
+        assert [error for one, _ in self._opened for error in one.errors] == []
+
+
+def _hear(one: Window, said: Any) -> None:
+    address = said.location.get("url") or ""
+    if said.type == "error" and not FORGIVEN.search(address):
+        one.errors.append(f"{said.text} {address}")
+
+
+@contextmanager
+def chromium(playwright: Playwright, *flags: str) -> Generator[Browser]:
+    """Chromium with these flags besides its usual ones; the test is skipped where there is none."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("needs Chromium")
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
+    yield browser
+    browser.close()
