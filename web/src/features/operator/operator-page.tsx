@@ -6,7 +6,7 @@ import { useMe, useRequireUser } from "@/shared/session";
 import { Button, Empty, ErrorState, PageHead, Skeleton, Stat, StatRow } from "@/shared/ui";
 import { healthQuery, sellersQuery } from "./api";
 import styles from "./operator.module.css";
-import { Planes } from "./planes";
+import { Planes, stateOf } from "./planes";
 import { SellersPanel } from "./sellers-panel";
 import { ShowsNow } from "./shows-now";
 
@@ -36,6 +36,7 @@ function Board() {
   if (health.isPending) return <Loading />;
   const planes = health.data?.planes ?? [];
   const up = planes.filter((plane) => plane.state === "up").length;
+  const looks = planes.filter((plane) => stateOf(plane) === "warn").length;
   const drift = health.data?.drift;
   return (
     <div className={styles.page}>
@@ -43,7 +44,7 @@ function Board() {
       {health.data && (
         <StatRow>
           <Stat label={t("health.live")} value={health.data.shows_live} tone={health.data.shows_live > 0 ? "live" : "plain"} />
-          <Stat label={t("health.planes")} value={`${up}/${planes.length}`} tone={up === planes.length ? "good" : "bad"} />
+          <Stat label={t("health.planes")} value={`${up}/${planes.length}`} tone={up < planes.length ? "bad" : looks > 0 ? "plain" : "good"} note={looks > 0 ? t("health.look", { count: looks }) : undefined} />
           <Stat label={t("health.drift")} value={drift} tone={drift === 0 ? "good" : "bad"} note={t(drift === 0 ? "health.driftGood" : "health.driftBad")} />
           <Stat label={t("health.waiting")} value={waiting ?? "–"} />
         </StatRow>

@@ -9,19 +9,22 @@ import styles from "./operator.module.css";
 const TONES = { up: "good", warn: "warn", down: "bad" } as const;
 
 /** A plane that works and has something to say wants a look before it is down. */
-const stateOf = (plane: Plane) => (plane.state === "up" && plane.detail ? "warn" : plane.state);
+export const stateOf = (plane: Plane) => (plane.state === "up" && plane.detail ? "warn" : plane.state);
+
+const formatMegabytes = (count: number) => (count < 1000 ? `${count} MB` : `${(count / 1000).toFixed(1)} GB`);
 
 function trouble(plane: Plane, t: TFunction<"operator">): string {
   if (!plane.code) return plane.detail;
   const values: Record<string, string | number> = { ...plane.values, count: Number(plane.values.paused ?? 0) };
   const words = t(`trouble.${plane.code}`, { ...values, defaultValue: plane.detail });
-  return "free" in plane.values ? `${words.replace(/[.。]$/, "")}${t("trouble.stop")}${t("trouble.free", values)}` : words;
+  const { free } = plane.values;
+  return free === undefined ? words : `${words.replace(/[.。]$/, "")}${t("trouble.stop")}${t("trouble.free", { free: formatMegabytes(Number(free)) })}`;
 }
 
 export function Planes({ planes }: { planes: readonly Plane[] }) {
   const { t } = useTranslation("operator");
   return (
-    <section className={styles.panel} aria-labelledby="planes-title">
+    <section className={cx(styles.panel, planes.some((plane) => stateOf(plane) !== "up") && styles.urgent)} aria-labelledby="planes-title">
       <h2 id="planes-title">{t("health.title")}</h2>
       <ul className={styles.rows}>
         {planes.map((plane) => {
