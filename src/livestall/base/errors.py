@@ -30,6 +30,8 @@ class Refusal(Exception):
     def __init__(self, **details: object) -> None:
         super().__init__(self.code)
         self.details = details
+        self.told: dict[str, object] = {}
+        """How it was put to a client, by language."""
 
     def sentence(self, locale: str = "en") -> str:
         """The sentence for a person, in Chinese if `locale` starts with "zh", else in English."""

@@ -73,13 +73,17 @@ def locale_of(request: Request[Any, Any, Any]) -> str:
 
 
 def problem(refusal: Refusal, locale: str = "en") -> Problem:
-    return Problem(
-        type=f"/api/problems/{refusal.code}",
-        title=refusal.code.replace("-", " "),
-        status=refusal.status,
-        detail=refusal.sentence(locale),
-        code=refusal.code,
-    )
+    """The refusal for a client. Kept with it: in a rush many are told the same one."""
+    found = refusal.told.get(locale)
+    if not isinstance(found, Problem):
+        found = refusal.told[locale] = Problem(
+            type=f"/api/problems/{refusal.code}",
+            title=refusal.code.replace("-", " "),
+            status=refusal.status,
+            detail=refusal.sentence(locale),
+            code=refusal.code,
+        )
+    return found
 
 
 def _respond(what: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:

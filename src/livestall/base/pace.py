@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 SETS = 16_384
 WAYS = 4
 SLOT = struct.Struct("=Qd")
+SLOTS = struct.Struct("=" + WAYS * "Qd")
 SET_BYTES = WAYS * SLOT.size
 OLD_SECONDS = 7 * 86_400
 BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -47,12 +49,18 @@ class Pace:
             os.ftruncate(self._file, size)
             self._table = mmap.mmap(self._file, size)
         self._secret = keys.sign("pace", "")[:64].encode()
+        self._keyed: dict[str, Any] = {}
 
     def take(self, kind: str, who: UUID, per_second: float, burst: int) -> float:
         """0 if `who` may go on, and it is counted; else the seconds to wait, and nothing is counted."""
         # Keyed, so that nobody chooses an id that shares another one's place.
-        digest = hashlib.blake2b(who.bytes, digest_size=8, key=self._secret, person=kind.encode()).digest()
-        key = int.from_bytes(digest, "little") or 1
+        keyed = self._keyed.get(kind)
+        if keyed is None:
+            keyed = hashlib.blake2b(digest_size=8, key=self._secret, person=kind.encode())
+            self._keyed[kind] = keyed
+        hashed = keyed.copy()  # the key is taken in once, which costs more than an id
+        hashed.update(who.bytes)
+        key = int.from_bytes(hashed.digest(), "little") or 1
         offset = key % SETS * SET_BYTES
         if self._file is None:
             return self._count(offset, key, per_second, burst)
@@ -63,16 +71,14 @@ class Pace:
             fcntl.lockf(self._file, fcntl.LOCK_UN, SET_BYTES, offset)
 
     def _count(self, offset: int, key: int, per_second: float, burst: int) -> float:
-        now, place, whole_at = self._now(), offset, float("inf")
-        for at in range(offset, offset + SET_BYTES, SLOT.size):
-            found, its = SLOT.unpack_from(self._table, at)
-            if found == key:
-                place, whole_at = at, its
-                break
-            if its < whole_at:
-                place, whole_at = at, its
+        now, slots = self._now(), SLOTS.unpack_from(self._table, offset)
+        keys_here, times = slots[::2], slots[1::2]
+        if key in keys_here:
+            way = keys_here.index(key)
+            whole_at = times[way]
         else:
-            whole_at = now
+            way, whole_at = times.index(min(times)), now
+        place = offset + way * SLOT.size
         step = 1 / per_second
         whole_at = max(whole_at, now) + step
         wait = whole_at - now - burst * step
