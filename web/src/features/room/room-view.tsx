@@ -74,7 +74,7 @@ export function RoomView(props: Props) {
       {!replay && <LikeButton total={total} like={like} />}
     </div>
   );
-  const scrubber = replay && <Scrubber engine={engine} chapters={chapters} />;
+  const scrubber = replay && <Scrubber engine={engine} chapters={chapters} missing={show.playback?.gap_seconds ?? 0} />;
 
   return (
     <main className={styles.room} data-state={show.state}>

@@ -9,8 +9,8 @@ import styles from "./scrubber.module.css";
 
 const STEP_SECONDS = 1;
 
-/** Play, pause, seek; a mark on the line for each pin. */
-export function Scrubber({ engine, chapters }: { engine: VideoEngine | null; chapters: Chapter[] }) {
+/** Play, pause, seek; a mark on the line for each pin. `missing`: seconds of the show that were not recorded. */
+export function Scrubber({ engine, chapters, missing }: { engine: VideoEngine | null; chapters: Chapter[]; missing: number }) {
   const { t } = useTranslation("room");
   const { at, of, paused } = usePosition(engine);
   const current = chapters.filter((chapter) => chapter.at_seconds <= at + 0.5).at(-1);
@@ -22,6 +22,7 @@ export function Scrubber({ engine, chapters }: { engine: VideoEngine | null; cha
       <IconButton icon={paused ? "play" : "pause"} filled={paused} label={t(paused ? "replay.play" : "replay.pause")} onClick={toggle} disabled={!engine} />
       <div className={styles.middle}>
         {current && <p className={styles.chapter}>{current.title}</p>}
+        {missing >= 1 && <p className={styles.missing}>{t("replay.missing", { count: Math.round(missing) })}</p>}
         <div className={styles.line}>
           <input type="range" min={0} max={Math.max(1, of)} step={STEP_SECONDS} value={Math.min(at, of || 1)} onChange={(event) => seek(Number(event.target.value))}
             aria-label={t("replay.position")} aria-valuetext={`${formatDuration(at)} / ${formatDuration(of)}`} style={{ "--share": `${share}%` } as React.CSSProperties} />
