@@ -172,6 +172,27 @@ async def test_with_nowhere_to_go_a_stream_waits_for_its_server(db: Database, an
         assert found.session_id == session, "its publisher was there all the time"
 
 
+async def test_a_publisher_who_was_left_does_not_come_back_by_being_listed(db: Database, answers: Answers) -> None:
+    await seen(db, A, B)
+    stream_id = await opened(db)
+    old = await publish(db, stream_id, "a")
+    new = await publish(db, stream_id, "b")
+    async with db.read() as read:
+        since = (await video.stream(read, stream_id)).online_since
+    assert since is not None
+
+    def lists(session: Any, ago: float) -> list[Online]:
+        return [Online(stream_id=stream_id, session_id=session, protocol="rtmp", since=since - timedelta(seconds=ago))]
+
+    answers.online = {"a": lists(old, 3), "b": lists(new, 0)}
+    with clock.travel(10):  # its server is slow to throw it out
+        await seen(db, A, B)
+        await answers.run(db)
+        async with db.read() as read:
+            assert (await video.stream(read, stream_id)).session_id == new
+            assert [one.session_id for one in await store.to_kick(read, 10)] == [old]
+
+
 async def test_lost_notices_are_mended_for_every_kind_of_server(db: Database, answers: Answers) -> None:
     edge = '[{"name":"edge","kind":"nginx-rtmp","rtmp":"rtmp://v.example/live","hls":"http://v.example/hls"}]'
     with config.override(Settings(servers=edge)):

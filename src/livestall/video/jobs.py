@@ -155,9 +155,11 @@ def _is_gone(stream: Stream, answers: Answers, dead: set[str]) -> bool:
 
 
 def _new(believed: Sequence[Stream], answers: Answers) -> list[Publishing]:
-    """The publishers that a server lists and the database does not know."""
+    """The publishers that a server lists and the database does not know. One who was there before the current one,
+    which is listed too, is not new: it is about to be thrown out."""
     streams = {one.id: one for one in believed}
     sessions = {one.session_id for one in believed}
+    listed = {one.session_id for answer in answers.values() for one in answer or ()}
     found: list[Publishing] = []
     for server_id, answer in answers.items():
         for one in answer or ():
@@ -165,7 +167,13 @@ def _new(believed: Sequence[Stream], answers: Answers) -> list[Publishing]:
             known = one.session_id in sessions or (
                 stream is not None and actions.same_publisher(stream, server_id, one.client_id, one.since)
             )
-            if not known:
+            is_left = (
+                stream is not None
+                and stream.session_id in listed
+                and stream.online_since is not None
+                and one.since <= stream.online_since
+            )
+            if not known and not is_left:
                 found.append(
                     Publishing(one.stream_id, one.session_id, one.protocol, one.since, server_id or None, one.client_id)
                 )
