@@ -57,7 +57,7 @@ class Desk:
         self._numbers: list[str] = []
         self.book = pricing.Book()
         self._molds: dict[bytes, Mold] = {}
-        self._molds_of: tuple[int, int] | None = None
+        self._molds_of: tuple[int, Mapping[UUID, accounts.Creator], str] | None = None
         self._names: tuple[float, set[UUID], Names] | None = None
         self._short: dict[UUID, float] = {}
 
@@ -87,9 +87,10 @@ class Desk:
         """The molds that were cast at just these prices and names, to be added to."""
         if prices.claims or prices.version != self.book.version:
             return {}
-        now = prices.version, id(names.creators)
-        if now != self._molds_of or len(self._molds) > pricing.ENTRIES_MAX:
-            self._molds_of, self._molds = now, {}
+        of = self._molds_of
+        same = of is not None and of[0] == prices.version and of[1] is names.creators and of[2] == names.market
+        if not same or len(self._molds) > pricing.ENTRIES_MAX:
+            self._molds_of, self._molds = (prices.version, names.creators, names.market), {}
         return self._molds
 
     def was_short(self, pool_id: UUID) -> None:
