@@ -45,7 +45,7 @@ def write(run: Run, found: Sequence[Found]) -> bool:
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     rows = [
         ("length of the trouble", f"{run.seconds} s"),
-        ("machine", f"{cpu_count()} cores, Linux {platform.release()}"),
+        ("machine", f"{cpu_count()} cores, Linux {platform.release().partition('-')[0]}"),
         ("bad line", run.line),
         ("kill -9", f"{sum(run.kills.values())}: {_list(run.kills)}"),
         ("hostile clients, rounds", _list(run.hostile)),
