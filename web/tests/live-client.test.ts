@@ -91,6 +91,18 @@ describe("a room's socket", () => {
     expect(client.status).toBe("live");
   });
 
+  it("says so when the first connection is not answered", async () => {
+    const client = makeClient();
+    client.start();
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(client.status).toBe("connecting");
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(client.status).toBe("reconnecting");
+    last().open();
+    last().say(snapshot(5));
+    expect(client.status).toBe("live");
+  });
+
   it("sends a command lost on the way again under the same id, and gives its one answer", async () => {
     const client = await connected();
     const answer = client.command<string>({ type: "buy", id: "o1", lines: [] });

@@ -22,6 +22,8 @@ interface Waiting {
 /** Nothing heard for this long, though we ping: the line is dead even if the browser has not noticed. */
 const SILENCE_MS = 40_000;
 const HELLO_TIMEOUT_MS = 10_000;
+/** A first connection that takes longer is told of: a gateway that died lets new lines wait unanswered. */
+const LATE_MS = 2500;
 
 /**
  * One room's socket: snapshot, then numbered events; a gap asks again from the last number known. A lost socket comes
@@ -36,6 +38,7 @@ export class LiveClient {
   private generation = 0;
   private heardAt = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private late: ReturnType<typeof setTimeout> | undefined;
   private stopPings: (() => void) | undefined;
   private waiting = new Map<string, Waiting>();
   private listeners = new Set<() => void>();
@@ -45,10 +48,12 @@ export class LiveClient {
 
   start(): void {
     this.status = "connecting";
+    this.late = setTimeout(() => { if (this.status === "connecting") this.setStatus("reconnecting"); }, LATE_MS);
     void this.connect();
   }
 
   stop(): void {
+    clearTimeout(this.late);
     this.setStatus("stopped");
     this.drop();
     for (const item of this.waiting.values()) item.reject(lost());
@@ -60,7 +65,7 @@ export class LiveClient {
     if (this.status === "stopped") return;
     this.attempt = 0;
     this.drop();
-    this.setStatus(this.state ? "reconnecting" : "connecting");
+    if (this.state) this.setStatus("reconnecting");
     void this.connect();
   }
 
@@ -194,7 +199,7 @@ export class LiveClient {
   }
 
   private later(waitMs?: number): void {
-    this.setStatus(this.state ? "reconnecting" : "connecting");
+    this.setStatus("reconnecting");
     for (const [id, item] of this.waiting) if (!item.again) this.settle(id, (lostItem) => lostItem.reject(lost()));
     const delay = backoff(this.attempt++, this.world.isHidden());
     this.timer = setTimeout(() => void this.connect(), waitMs === undefined ? delay : waitMs + delay);
