@@ -172,6 +172,21 @@ async def test_with_nowhere_to_go_a_stream_waits_for_its_server(db: Database, an
         assert found.session_id == session, "its publisher was there all the time"
 
 
+async def test_a_publisher_may_come_before_its_server_is_known(db: Database, answers: Answers) -> None:
+    await seen(db, B)
+    stream_id = await opened(db)
+    await publish(db, stream_id, "a")
+    answers.online = {"b": []}
+    await answers.run(db)
+    async with db.read() as read:
+        assert (await video.stream(read, stream_id)).online
+    with clock.travel(20):  # it has had its time
+        await seen(db, B)
+        await answers.run(db)
+        async with db.read() as read:
+            assert not (await video.stream(read, stream_id)).online
+
+
 async def test_a_publisher_who_was_left_does_not_come_back_by_being_listed(db: Database, answers: Answers) -> None:
     await seen(db, A, B)
     stream_id = await opened(db)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -104,7 +104,7 @@ class Reconciler:
         stopped = [
             Stopping(one.id, one.session_id, one.protocol or "rtmp", now, "the media server lost it", one.server_id)
             for one in believed
-            if one.session_id is not None and _is_gone(one, answers, dead)
+            if one.session_id is not None and _is_gone(one, answers, dead, {*gone, *_strangers(one, known, alive)})
         ]
         started = _new(believed, answers)
 
@@ -140,8 +140,15 @@ class Reconciler:
 Answers = Mapping[str, "Sequence[Online] | None"]
 
 
-def _is_gone(stream: Stream, answers: Answers, dead: set[str]) -> bool:
-    """Whether no server lists this stream's publisher, and the one that should has answered or is dead."""
+def _strangers(stream: Stream, known: Collection[str], alive: datetime) -> list[str]:
+    """The stream's server if it never said that it is there, though it has had the time. (One that has just started
+    takes publishers before it is known.)"""
+    server_id, since = stream.server_id, stream.online_since
+    return [server_id] if server_id is not None and server_id not in known and since and since < alive else []
+
+
+def _is_gone(stream: Stream, answers: Answers, dead: set[str], gone: set[str]) -> bool:
+    """Whether no server lists this stream's publisher, and the one that should has answered, is dead or is gone."""
     for server_id, answer in answers.items():
         for one in answer or ():
             if one.session_id == stream.session_id or (
@@ -150,6 +157,8 @@ def _is_gone(stream: Stream, answers: Answers, dead: set[str]) -> bool:
                 return False
     if stream.server_id is not None and stream.server_id in answers:
         return answers[stream.server_id] is not None or stream.server_id in dead
+    if stream.server_id is not None:
+        return stream.server_id in gone
     # Nobody says where it is: every one must have answered, or be dead.
     return all(answer is not None or server_id in dead for server_id, answer in answers.items())
 

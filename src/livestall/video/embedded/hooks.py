@@ -20,7 +20,7 @@ log = structlog.get_logger()
 ASK_DELAYS = (0.0, 0.3, 0.7, 1.5, 2.5)
 TELL_DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)
 QUEUE_MAX = 10_000
-BEAT_SECONDS = 3.0
+BEAT_SECONDS, FIRST_BEAT_SECONDS = 3.0, 0.3
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 UNREACHABLE = "the market cannot be reached at the moment; nothing is wrong with your key, try again in a minute"
 
@@ -53,16 +53,19 @@ class Market:
             await self._client.close()
 
     async def beat_forever(self, describe: Callable[[], Server]) -> None:
-        """Say every few seconds that this process is there, and where. A market that is away hears the next one."""
+        """Say every few seconds that this process is there, and where. A market that is away hears the next one, which
+        comes soon if it never heard one."""
+        pause = FIRST_BEAT_SECONDS
         while True:
             body = msgspec.json.encode(Beat(describe()))
             try:
                 status, _ = await self._post(f"{self._url}/beat", "beat", body)
+                pause = BEAT_SECONDS
                 if status >= 300:
                     log.warning("the market does not take this media server in", status=status)
             except (aiohttp.ClientError, TimeoutError) as error:
                 log.debug("market unreachable", error=repr(error))
-            await asyncio.sleep(BEAT_SECONDS)
+            await asyncio.sleep(pause)
 
     async def authorise(self, stream_id: UUID, secret: str, protocol: Ingress, ip: str) -> Grant:
         """Leave to publish, or NotAdmitted. While the market is away, a key it accepted before is good enough."""
