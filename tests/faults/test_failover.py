@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -62,7 +63,8 @@ class Pair:
     def kill_primary(self) -> None:
         assert self.primary.process is not None
         for child in children(self.primary.process.pid):
-            os.kill(child, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(child, signal.SIGKILL)
         self.primary.process.kill()
         self.primary.process.wait()
 

@@ -201,6 +201,16 @@ async def kill_all_in_turn(market: Any, push: Any) -> None:
         await asyncio.to_thread(market.wait_for, number, name)
 
 
+async def all_said(db: Database, show_id: str, people: list[Somebody]) -> bool:
+    """Whether every acknowledged line has its number: it is given a moment after the line was kept."""
+    async with db.read() as read:
+        rows = await read.fetch(
+            "select body from live_event where channel = $1 and kind = 'chat.said'", ids.parse(show_id)
+        )
+    said = {row["body"]["id"] for row in rows}
+    return all(one_id in said for one in people for one_id in one.acknowledged["chat"])
+
+
 async def check(db: Database, show_id: str, people: list[Somebody]) -> None:
     """What everyone was told and what was acknowledged, against the database."""
     show = ids.parse(show_id)
@@ -262,6 +272,7 @@ async def test_every_process_of_four_machines_is_killed_and_nothing_acknowledged
             stop.set()
             await asyncio.wait_for(asyncio.gather(*lives), 40)
             assert await pins > 3
+            await until(lambda: all_said(db, show_id, people), 20, "the last line's number")
             await until(lambda: all_told(db, show_id, people), 20, "the last event")
             await until(lambda: counted(people, len(people)), 20, "the count of viewers")
             await check(db, show_id, people)
