@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,7 +90,7 @@ def text(fields: Mapping[str, Any], name: str, limit: int = 200) -> str:
     return value[:limit] if isinstance(value, str) else ""
 
 
-class Neighbour:
+class Neighbour(ABC):
     """One such server. `replays` is None where this process makes none."""
 
     capabilities: frozenset[Capability] = frozenset()
@@ -124,11 +125,11 @@ class Neighbour:
             raise Unavailable
         return answer.content
 
-    async def online(self) -> list[Online]:
-        raise NotImplementedError
+    @abstractmethod
+    async def online(self) -> list[Online]: ...
 
-    async def kick(self, who: Publisher) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def kick(self, who: Publisher) -> None: ...
 
     def seen(self, name: object, client_id: str, since: datetime, **health: Any) -> Online | None:
         """A publisher as the poll shows it; None for one that is not of this market."""
@@ -152,8 +153,8 @@ class Neighbour:
         del stream
         return None
 
-    def hls(self, stream: Stream) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def hls(self, stream: Stream) -> str: ...
 
     def ingest(self, stream: Stream, places: Places) -> Ingest:
         del places
@@ -191,9 +192,9 @@ class Neighbour:
 
     # ------------------------------------------------------------ replays
 
+    @abstractmethod
     def recorded_files(self, stream_id: UUID) -> Iterable[Path]:
         """The server's recordings of a stream, in any order."""
-        raise NotImplementedError
 
     async def finish(self, stream_id: UUID) -> Recording | None:
         """Throw out whoever is left, and make the server's recordings a replay of ours. Safe to repeat."""
