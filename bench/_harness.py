@@ -35,9 +35,12 @@ COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": o
 # ------------------------------------------------------------------------------------------------ processes and cores
 
 
+_CORES = sorted(os.sched_getaffinity(0))
+
+
 def cores() -> list[int]:
-    """The cores that this process may use."""
-    return sorted(os.sched_getaffinity(0))
+    """The cores that this process might use when it began: it may have kept itself on one of them since."""
+    return _CORES
 
 
 def start_on(core: int | None, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
