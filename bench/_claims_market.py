@@ -31,13 +31,12 @@ SERVER_CORE, BUYERS_CORE = 0, 1
 UNITS = 10**8
 PRODUCTS, VARIANTS = 20, 50
 LOAD_SECONDS = 120
-_CORES = cores()
 UNPACED = "1000000"
 
 
 def pin(process_id: int, core: int) -> None:
     """Keep a process, and all that it starts from now on, on a core."""
-    chosen = {_CORES[core % len(_CORES)]}
+    chosen = {cores()[core % len(cores())]}
     for one in family(process_id):
         with suppress(ProcessLookupError):  # it ended meanwhile
             os.sched_setaffinity(one, chosen)

@@ -100,8 +100,8 @@ def main() -> None:
         server.start()
         try:
             assert server.process is not None
+            pin(os.getpid(), SERVER_CORE)  # with all that it started, so that PostgreSQL comes after
             pin(server.process.pid, BUYERS_CORE)
-            pin(os.getpid(), SERVER_CORE)
             migrate(server.dsn())
             say("claims: seven subjects take turns")
             uvloop.run(measure(server.dsn(), Path(folder), runs, seconds))
