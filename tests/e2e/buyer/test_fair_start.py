@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from helpers.browser import become_somebody, enter
 from livestall.app.demo.client import Socket
 from livestall.base import ids
 
@@ -24,19 +24,6 @@ window.Date = class extends Real {
   constructor(...given) { given.length ? super(...given) : super(Real.now() + wrong) }
   static now() { return Real.now() + wrong }
 }"""
-
-
-def become_somebody(page: Page) -> None:
-    answer = page.request.post("/api/sign-up", data={
-        "id": str(uuid.uuid4()), "login": f"{uuid.uuid4().hex}@people.example", "name": "Ana",
-        "password": "a long enough password",
-    })  # fmt: skip
-    assert answer.ok, answer.text()
-
-
-def enter(page: Page, show: str) -> None:
-    page.goto(f"/shows/{show}")
-    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=30_000)
 
 
 def end_sales(market: Any) -> None:
