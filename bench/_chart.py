@@ -1,4 +1,4 @@
-"""Curves as SVG, by hand: two panels beside each other, readable on light and on dark pages."""
+"""Curves as SVG, by hand: panels in rows of two, on a card of their own that is readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -9,31 +9,59 @@ from html import escape
 
 Points = Sequence[tuple[float, float]]
 
-WIDTH, HEIGHT = 860, 320
-LEFT, TOP, PANEL, INNER = 64, 62, 340, 196
-GAP = 84
+WIDTH, MARGIN, GAP = 880, 28, 44
+AXIS, PANEL, INNER = 52, 338, 150
+"""Room for the numbers beside a panel; its width and height."""
+HEAD, ROW, FOOT = 58, 246, 40
 STYLE = """
-  text { font: 12px system-ui, sans-serif; fill: #3a3f45 }
-  .title { font-size: 15px; font-weight: 600 } .panel { font-weight: 600 }
-  .grid { stroke: #d8dce1 } .axis { stroke: #8b929a } .fit { stroke: #8b929a; stroke-dasharray: 4 4; fill: none }
-  .line { stroke: #c2255c; stroke-width: 2; fill: none } .dot { fill: #c2255c } .range { stroke: #c2255c; opacity: .45 }
+  .card { fill: #fcfcfd; stroke: #d9dde3 }
+  text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #545b65 }
+  .title { font-size: 16px; font-weight: 600; fill: #1d2127 } .panel { font-weight: 600; fill: #1d2127 }
+  .last { font-weight: 600; fill: #b4235a }
+  .grid { stroke: #e6e9ed } .axis { stroke: #a3aab3 } .beyond { fill: #eef0f3 }
+  .fit { stroke: #8b929a; stroke-width: 1.2; stroke-dasharray: 5 4; fill: none }
+  .area { fill: #c2255c; opacity: .08 } .line { stroke: #c2255c; stroke-width: 2.2; fill: none; stroke-linejoin: round }
+  .dot { fill: #c2255c; stroke: #fcfcfd; stroke-width: 1.5 } .range { stroke: #c2255c; stroke-width: 2; opacity: .35 }
   @media (prefers-color-scheme: dark) {
-    text { fill: #d5dae0 } .grid { stroke: #3a4048 } .axis, .fit { stroke: #8b929a }
-    .line, .range { stroke: #ff7aa8 } .dot { fill: #ff7aa8 }
+    .card { fill: #16191d; stroke: #323840 }
+    text { fill: #a9b1bb } .title, .panel { fill: #eceff2 } .last { fill: #ff8db4 }
+    .grid { stroke: #262b31 } .axis { stroke: #6d7681 } .beyond { fill: #1f2429 } .fit { stroke: #868f99 }
+    .area { fill: #ff7aa8; opacity: .1 } .line, .range { stroke: #ff7aa8 } .dot { fill: #ff7aa8; stroke: #16191d }
   }
 """
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One curve: for each x all that was measured there. The line goes through the medians."""
+    """One curve: for each x all that was measured there. The line goes through the medians. Beyond `until` something
+    else makes it than before, so that the straight line is drawn through what comes before."""
 
     title: str
     x: str
     runs: Sequence[tuple[float, Sequence[float]]]
+    until: float | None = None
 
     def points(self) -> list[tuple[float, float]]:
         return [(x, sorted(values)[len(values) // 2]) for x, values in self.runs]
+
+    def steady(self) -> list[tuple[float, float]]:
+        return [(x, y) for x, y in self.points() if self.until is None or x <= self.until]
+
+    def ends(self, unit: str) -> str:
+        """The first and the last point in words."""
+        first, last = self.points()[0], self.points()[-1]
+        return f"{short(first[1])} {unit} at {short(first[0])}, {short(last[1])} {unit} at {short(last[0])}"
+
+    def lines(self) -> list[list[float]]:
+        """x and what was measured there, to be kept."""
+        return [[x, *values] for x, values in self.runs]
+
+
+def short(value: float) -> str:
+    """Three digits that count: 12345 → 12,345; 0.12345 → 0.123."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
 
 
 def fit(points: Points) -> tuple[float, float]:
@@ -66,48 +94,66 @@ def steps(highest: float) -> list[float]:
 
 
 def svg(title: str, panels: Sequence[Panel]) -> str:
+    """A picture of the panels. The legend stands below them."""
     name = escape(title)
+    height = HEAD + ROW * math.ceil(len(panels) / 2) + FOOT
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{name}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{name}">',
         f"<style>{STYLE}</style>",
-        f'<text class="title" x="{LEFT - 48}" y="24">{name}</text>',
+        f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="10"/>',
+        f'<text class="title" x="{MARGIN}" y="34">{name}</text>',
     ]
     for place, panel in enumerate(panels):
-        parts += _panel(panel, LEFT + place * (PANEL + GAP))
-    legend = HEIGHT - 12
+        left = MARGIN + AXIS + (place % 2) * (PANEL + AXIS + GAP - MARGIN)
+        parts += _panel(panel, left, HEAD + ROW * (place // 2) + 26)
+    foot = height - 18
     parts += [
-        f'<line class="line" x1="{LEFT}" x2="{LEFT + 24}" y1="{legend - 4}" y2="{legend - 4}"/>',
-        f'<text x="{LEFT + 32}" y="{legend}">measured: median, and all runs</text>',
-        f'<line class="fit" x1="{LEFT + 240}" x2="{LEFT + 264}" y1="{legend - 4}" y2="{legend - 4}"/>',
-        f'<text x="{LEFT + 272}" y="{legend}">the straight line nearest to it</text>',
+        f'<line class="line" x1="{MARGIN}" x2="{MARGIN + 26}" y1="{foot - 4}" y2="{foot - 4}"/>',
+        f'<circle class="dot" r="4" cx="{MARGIN + 13}" cy="{foot - 4}"/>',
+        f'<text x="{MARGIN + 34}" y="{foot}">measured: the median, and from least to most</text>',
+        f'<line class="fit" x1="{MARGIN + 330}" x2="{MARGIN + 356}" y1="{foot - 4}" y2="{foot - 4}"/>',
+        f'<text x="{MARGIN + 364}" y="{foot}">the straight line nearest to it</text>',
     ]
+    if any(one.until is not None for one in panels):
+        parts += [
+            f'<rect class="beyond" x="{MARGIN + 570}" y="{foot - 11}" width="26" height="14"/>',
+            f'<text x="{MARGIN + 604}" y="{foot}">the tick grows by itself</text>',
+        ]
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _panel(panel: Panel, left: float) -> list[str]:
+def _panel(panel: Panel, left: float, top: float) -> list[str]:
     points = panel.points()
     across = steps(max(x for x, _ in points))
     up = steps(max(max(values) for _, values in panel.runs))
 
     def at(x: float, y: float) -> tuple[float, float]:
-        return round(left + PANEL * x / across[-1], 1), round(TOP + INNER * (1 - min(max(y, 0), up[-1]) / up[-1]), 1)
+        return round(left + PANEL * x / across[-1], 1), round(top + INNER * (1 - min(max(y, 0), up[-1]) / up[-1]), 1)
 
-    bottom = TOP + INNER
-    parts = [f'<text class="panel" x="{left}" y="{TOP - 14}">{escape(panel.title)}</text>']
+    bottom, right = top + INNER, left + PANEL
+    parts = [f'<text class="panel" x="{left - AXIS}" y="{top - 16}">{escape(panel.title)}</text>']
+    if panel.until is not None:
+        turn = at(panel.until, 0)[0]
+        parts.append(f'<rect class="beyond" x="{turn}" y="{top}" width="{right - turn:g}" height="{INNER}"/>')
     for y in up:
         height = at(0, y)[1]
-        parts.append(f'<line class="grid" x1="{left}" x2="{left + PANEL}" y1="{height}" y2="{height}"/>')
-        parts.append(f'<text x="{left - 8}" y="{height + 4}" text-anchor="end">{y:,g}</text>')
+        parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{height}" y2="{height}"/>')
+        parts.append(f'<text x="{left - 10}" y="{height + 4}" text-anchor="end">{y:,g}</text>')
     parts += [f'<text x="{at(x, 0)[0]}" y="{bottom + 18}" text-anchor="middle">{x:,g}</text>' for x in across]
-    parts.append(f'<line class="axis" x1="{left}" x2="{left + PANEL}" y1="{bottom}" y2="{bottom}"/>')
-    parts.append(f'<text x="{left + PANEL}" y="{bottom + 34}" text-anchor="end">{escape(panel.x)}</text>')
-    slope, height = fit(points)
-    ends = [at(x, height + slope * x) for x in (0, points[-1][0])]
-    parts.append('<polyline class="fit" points="{},{} {},{}"/>'.format(*ends[0], *ends[1]))
+    parts.append(f'<line class="axis" x1="{left}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
+    parts.append(f'<text x="{right}" y="{bottom + 35}" text-anchor="end">{escape(panel.x)}</text>')
+    steady = panel.steady()
+    slope, height = fit(steady)
+    ends = [at(x, height + slope * x) for x in (steady[0][0], steady[-1][0])]
+    line = " ".join(f"{at(x, y)[0]},{at(x, y)[1]}" for x, y in points)
+    (first, _), (last, level) = at(*points[0]), at(*points[-1])
+    parts.append(f'<polygon class="area" points="{first},{bottom} {line} {last},{bottom}"/>')
     for x, values in panel.runs:
         low, high = at(x, min(values)), at(x, max(values))
         parts.append(f'<line class="range" x1="{low[0]}" x2="{high[0]}" y1="{low[1]}" y2="{high[1]}"/>')
-    line = " ".join(f"{at(x, y)[0]},{at(x, y)[1]}" for x, y in points)
     parts.append(f'<polyline class="line" points="{line}"/>')
-    parts += ['<circle class="dot" r="3.5" cx="{}" cy="{}"/>'.format(*at(x, y)) for x, y in points]
+    parts.append('<polyline class="fit" points="{},{} {},{}"/>'.format(*ends[0], *ends[1]))
+    parts += ['<circle class="dot" r="4" cx="{}" cy="{}"/>'.format(*at(x, y)) for x, y in points]
+    above = max(level - 11, top - 2)
+    parts.append(f'<text class="last" x="{last}" y="{above}" text-anchor="end">{short(points[-1][1])}</text>')
     return parts

@@ -13,6 +13,7 @@ import asyncio
 import gc
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -40,11 +41,26 @@ FREE = {"commands_per_second": 1e9, "commands_burst": 10**9, "commands_waiting":
 FRAME_BYTES, EVENT_BYTES = 200, 200
 
 
-class Empty:
-    """Rooms in which nothing has happened yet."""
+class Memory:
+    """Rooms of which nothing is kept but how much was said: the bus of one process loses nothing, so nothing is asked
+    for again, and who comes later starts from a snapshot at that number."""
+
+    def __init__(self) -> None:
+        self.said: Counter[UUID] = Counter()
 
     async def load(self, channel: UUID) -> Loaded:
-        return Loaded(0, b'{"type":"snapshot","seq":0,"show":{"id":"%s"}}' % str(channel).encode(), {"viewers": 0})
+        seq = self.said[channel]
+        body = b'{"type":"snapshot","seq":%d,"show":{"id":"%s"}}' % (seq, str(channel).encode())
+        return Loaded(seq, body, {"viewers": 0})
+
+    async def numbers(self, channels: Sequence[UUID]) -> Mapping[UUID, tuple[int, int]]:
+        return {one: (self.said[one], 0) for one in channels}
+
+    async def missed(self, wanted: Mapping[UUID, int], limit: int) -> Mapping[UUID, Sequence[LiveEvent]]:
+        raise NotImplementedError(f"at most {limit} of {wanted}: what was said is not kept")
+
+    async def totals(self, channel: UUID) -> tuple[int, Mapping[str, Any]]:
+        raise NotImplementedError(f"{channel}: no totals are numbered")
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -60,18 +76,18 @@ class Room:
 
     def __init__(self, settings: Settings) -> None:
         self.hub = Hub(settings)
-        self.channels = Channels(Empty(), self.hub, settings, slow=["viewers"], sampled=["chat.said"])
+        self.memory = Memory()
+        self.channels = Channels(self.memory, self.hub, settings, slow=["viewers"], sampled=["chat.said"])
         self.bus = LocalBus()
         self.bus.subscribe(self.channels.hear)
-        self.numbers: Counter[UUID] = Counter()
         self.person = ids.new()
         head = b'{"type":"events","events":[{"seq":1,"kind":"chat.said","body":{"text":"'
         self.frame = head + b"x" * (FRAME_BYTES - len(head) - 5) + b'"}}]}'
 
     async def say(self, caller: Caller, command_id: UUID, line: Line) -> None:
-        self.numbers[caller.channel] += 1
+        self.memory.said[caller.channel] += 1
         body = {"id": command_id, "person": self.person, "name": "Ann", "text": line.text}
-        event = LiveEvent(self.numbers[caller.channel], "chat.said", clock.now(), None, body)
+        event = LiveEvent(self.memory.said[caller.channel], "chat.said", clock.now(), None, body)
         await self.bus.publish(Said([(caller.channel, event)]))
 
     async def shout(self, caller: Caller, _command_id: UUID, _body: Nothing) -> None:

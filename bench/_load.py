@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 from _gateway import path
@@ -19,7 +20,7 @@ from _harness import Meter, free_port, rss_bytes, running, start_on
 HERE = Path(__file__).parent
 SERVER_CORE, LOAD_CORE = 0, 1
 HELLO = '{"type":"hello"}'
-LOAD_SECONDS = 180
+LOAD_SECONDS = 120
 
 
 @contextmanager
@@ -60,45 +61,70 @@ def gateway(port: int, **settings: Any) -> list[str]:
     ]
 
 
-def drive(
-    program: Path, mode: str, port: int, server: int, sockets: int, seconds: float, hello: str, say: str,
-    paths: Sequence[str],
-) -> Seen:  # fmt: skip
-    """Run the load against a server process (its children count as well). Raises RuntimeError when the load fails."""
-    before = rss_bytes(server, children=True)
-    arguments = [str(program), mode, str(port), str(sockets), str(seconds), hello, say]
-    load = start_on(LOAD_CORE, arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@contextmanager
+def _loading(program: Path, arguments: Sequence[object], paths: Sequence[str]) -> Generator[subprocess.Popen[str]]:
+    """The load under way. Raises RuntimeError, with what it said, when it fails."""
+    load = start_on(
+        LOAD_CORE, [str(program), *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
     assert load.stdin is not None
-    assert load.stdout is not None
+    assert load.stderr is not None
+    deadline = Timer(LOAD_SECONDS, load.kill)
+    deadline.start()
+    has_ended = False
     try:
-        load.stdin.write("\n".join(paths))
-        load.stdin.close()
-        began = load.stdout.readline().strip() == "begin"
-        meter = Meter(server, children=True)
-        result = load.stdout.readline()
-        core = meter.core()
-        with_sockets = rss_bytes(server, children=True)
-        load.stdin = None
-        _, error = load.communicate(timeout=LOAD_SECONDS)
+        load.stdin.write("\n".join([*paths, "", ""]))
+        load.stdin.flush()
+        yield load
+        load.wait()
+    except (BrokenPipeError, ValueError):  # it takes no more, or what it printed is no number
+        has_ended = True
     finally:
+        deadline.cancel()
         load.kill()
         load.wait()
-    if load.returncode or not began:
-        raise RuntimeError(f"the load ended with {load.returncode}: {error.strip()[:300]}")
-    return Seen(json.loads(result), core, before, with_sockets)
+    if has_ended or load.returncode:
+        raise RuntimeError(f"the load ended with {load.returncode}: {load.stderr.read().strip()[:300]}")
 
 
-def on_server(command: Callable[[int], list[str]], run: Callable[[int, int], Seen], **options: Any) -> Seen:
-    """Start a server on its core, run a load against it as `run(port, process id)`, and end it."""
+def _measured(load: subprocess.Popen[str], server: int, bytes_before: int) -> Seen:
+    """One measurement of the load, from its "begin" to its line. Raises ValueError when it prints none."""
+    assert load.stdout is not None
+    load.stdout.readline()
+    meter = Meter(server, children=True)
+    said = json.loads(load.stdout.readline())
+    return Seen(said, meter.core(), bytes_before, rss_bytes(server, children=True))
+
+
+def drive(program: Path, port: int, server: int, sockets: int, seconds: float, hello: str, say: str, path: str) -> Seen:
+    """Broadcasts to that many sockets of one room. `server` is its process; children count as well."""
+    before = rss_bytes(server, children=True)
+    with _loading(program, ["load", port, sockets, seconds, hello, say], [path]) as load:
+        return _measured(load, server, before)
+
+
+def climbed(
+    program: Path, steps: Sequence[tuple[int, float]], seconds: float, *, rooms: int = 1, **settings: Any
+) -> list[Seen]:
+    """Our wire while its rooms fill up: at each step, of (viewers in all, chat lines a second in each room), what was
+    seen and spent. Rooms fill one after the other; the last step has most viewers."""
+    found: list[Seen] = []
+    with served(lambda port: gateway(port, **settings)) as (port, server):
+        before = rss_bytes(server)
+        arguments = ["climb", port, seconds, HELLO, *(f"{viewers}:{rate}" for viewers, rate in steps)]
+        with _loading(program, arguments, [path(room) for room in range(1, rooms + 1)]) as load:
+            assert load.stdin is not None
+            for _ in steps:
+                found.append(_measured(load, server, before))
+                load.stdin.write("\n")
+                load.stdin.flush()
+    return found
+
+
+@contextmanager
+def served(command: Callable[[int], list[str]]) -> Generator[tuple[int, int]]:
+    """A server on its core; yields its port and its process."""
     port = free_port()
-    with running(SERVER_CORE, command(port), port, stdout=subprocess.DEVNULL, **options) as process:
-        return run(port, process.pid)
-
-
-def watched(program: Path, sockets: int, seconds: float, rate: float, *, rooms: int = 1, **settings: Any) -> Seen:
-    """Viewers of our wire, and `rate` chat lines per second in each room."""
-    paths = [path(room) for room in range(1, rooms + 1)]
-    return on_server(
-        lambda port: gateway(port, **settings),
-        lambda port, server: drive(program, "watch", port, server, sockets, seconds, HELLO, str(rate), paths),
-    )
+    with running(SERVER_CORE, command(port), port, stdout=subprocess.DEVNULL) as process:
+        yield port, process.pid

@@ -91,7 +91,9 @@ def section(group: str, records: Sequence[Record], words: str = "") -> str:
         lines += [*notes, ""]
     for one in records:
         lines += beside(one)
-    lines += [f"![{one['name']}]({one['picture']})\n" for one in records if one.get("picture")]
+    for one in records:
+        if one.get("picture"):
+            lines += [f"![{one['name']}]({one['picture']})", "", str(one.get("explained", "")), ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

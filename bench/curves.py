@@ -1,121 +1,108 @@
 """Cost curves: what more viewers, more rooms and more buyers cost, in CPU, memory and time. Straight is good; a bend is
-the slope of the upper half of a curve over that of the lower half: 1 is straight, less than 1 flattens.
+the slope of the upper half of a curve over that of its lower half: 1 is straight, less than 1 flattens.
 
-- *viewers*: one room, 50 chat lines a second, ten ticks a second, through the real wire. Beyond 10,000 viewers the tick
-  grows on purpose (`live.deliveries_per_second`): a gateway then says the same in fewer, larger messages, and its CPU
-  flattens; who wants ten a second for more takes a second gateway.
-- *rooms*: 50 viewers in each, 5 chat lines a second in each.
-- *buyers*: so many buy the same variant at one moment, through a real `livestall live`; the time until the last has its
-  answer, and the CPU of gateway and PostgreSQL for one order while they buy again and again. A lone buyer's order costs
-  most, as it pays for a whole transaction; batches share it.
+- *viewers* (from `fanout_room.py`): one room, 100 chat lines a second, through the real wire.
+- *rooms*: 50 viewers in each, 5 chat lines a second in each; one gateway whose rooms fill one after the other.
+- *buyers*: so many buy the same variant at one moment, through a real `livestall live`, each run with one of its own;
+  the time until the last has its answer, and what gateway and PostgreSQL spend.
 
-    python bench/curves.py [--runs 3] [viewers] [rooms] [buyers]
+    python bench/curves.py [--runs 3] [rooms] [buyers]
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import resource
+import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 
-from _chart import Panel, bend, svg
+from _chart import Panel
 from _claims_market import BUYERS_CORE, Market, pin
-from _harness import RUNS, Meter, family, report, say, skip
-from _load import Seen, built, watched
+from _curves import STRAIGHT, bends, draw
+from _harness import RUNS, Meter, family, report, rounded, rss_bytes, say, skip
+from _load import Seen, built, climbed
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
 
-PICTURES = Path(__file__).parents[1] / "docs" / "img"
-VIEWERS = (100, 2500, 5000, 10_000, 15_000, 20_000)
 ROOMS = (1, 50, 100, 150, 200)
 BUYERS = (1, 250, 500, 1000, 1500, 2000)
-PER_ROOM, SECONDS, SELL_SECONDS, SPARE_FILES = 50, 2.5, 1.5, 100
-STRAIGHT = "value <= 1.3"
-
-Runs = list[tuple[float, list[float]]]
-
-
-def taken(places: Sequence[int], measure: Callable[[int], Sequence[float]], runs: int) -> list[Runs]:
-    """For each number that `measure` gives, its runs at each place; the places take turns."""
-    found: list[list[Sequence[float]]] = [[] for _ in places]
-    for _ in range(runs):
-        for number, place in enumerate(places):
-            found[number].append(measure(place))
-            say(f"   {place}: {', '.join(f'{one:.3g}' for one in found[number][-1])}")
-    kinds = range(len(found[0][0]))
-    return [
-        [(place, [one[kind] for one in found[number]]) for number, place in enumerate(places)] for kind in kinds
-    ]  # fmt: skip
-
-
-def tell(name: str, panel: Panel, unit: str, note: str = "", picture: str = "") -> None:
-    """The bend as a number, and the curve itself in its line."""
-    points = panel.points()
-    ends = f"{points[0][1]:.3g} {unit} at {points[0][0]:g}, {points[-1][1]:.3g} {unit} at {points[-1][0]:g}"
-    report(
-        f"curve.{name}_bend", "", [bend(points)], aim=STRAIGHT, note=f"{panel.title}: {ends}{note}",
-        curve=[[x, *values] for x, values in panel.runs], picture=picture,
-    )  # fmt: skip
-
-
-def draw(name: str, title: str, panels: Sequence[Panel]) -> str:
-    """Where the picture is, as RESULTS.md says it."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    (PICTURES / f"curve-{name}.svg").write_text(svg(title, panels))
-    return f"../docs/img/curve-{name}.svg"
-
-
-def cost(seen: Seen) -> tuple[float, float]:
-    """Percent of a core, and megabytes more than before the first socket."""
-    assert seen.said["gaps"] == 0
-    return 100 * seen.core, (seen.bytes_with - seen.bytes_before) / 1e6
-
-
-def viewers(program: Path, runs: int) -> None:
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE_FILES
-    cpu, memory = taken(
-        [min(one, allowed) for one in VIEWERS], lambda many: cost(watched(program, many, SECONDS, 50)), runs
-    )
-    panels = [Panel("CPU of the gateway, % of a core", "viewers", cpu), Panel("Memory, MB", "viewers", memory)]
-    picture = draw("viewers", "Viewers of one room, ten ticks a second", panels)
-    tell("viewers_cpu", panels[0], "%", "; beyond 10,000 the tick grows by itself", picture)
-    tell("viewers_memory", panels[1], "MB")
+PER_ROOM, LINES_PER_SECOND = 50, 5
+SECONDS, SELL_SECONDS = 2.5, 1.0
 
 
 def rooms(program: Path, runs: int) -> None:
-    cpu, memory = taken(
-        ROOMS, lambda many: cost(watched(program, many * PER_ROOM, SECONDS, 5, rooms=many)), runs
+    steps = [(many * PER_ROOM, float(LINES_PER_SECOND)) for many in ROOMS]
+    climbs: list[list[Seen]] = []
+    for _ in range(runs):
+        climbs.append(climbed(program, steps, SECONDS, rooms=ROOMS[-1]))
+        for many, seen in zip(ROOMS, climbs[-1], strict=True):
+            heard = seen.said["frames_per_s"] / (many * PER_ROOM)
+            say(f"   {many} rooms: {100 * seen.core:.1f} % of a core, {heard:.1f} messages/s to each viewer")
+            assert seen.said["gaps"] == 0
+            assert heard >= 0.9 * LINES_PER_SECOND, "the rooms were not heard by everyone"
+    cpu = [[100 * one[place].core for one in climbs] for place in range(len(ROOMS))]
+    memory = [
+        [(one[place].bytes_with - one[place].bytes_before) / 1e6 for one in climbs] for place in range(len(ROOMS))
+    ]
+    panels = [
+        Panel("CPU of the gateway, % of a core", "rooms", list(zip(ROOMS, cpu, strict=True))),
+        Panel("Memory of the gateway, MB", "rooms", list(zip(ROOMS, memory, strict=True))),
+    ]
+    picture = draw("rooms", f"Rooms of {PER_ROOM} viewers, {LINES_PER_SECOND} chat lines a second in each", panels)
+    explained = (
+        "Both rise in a straight line: a room costs what its viewers cost. A quiet gateway wakes for every line and "
+        "every socket by itself; the busier it is, the more it finds each time it looks, so CPU flattens a little."
+    )
+    report(
+        "curve.rooms_cpu_bend", "", bends(panels[0]), aim=STRAIGHT, note=panels[0].ends("%"), curve=panels[0].lines(),
+        picture=picture, explained=explained,
     )  # fmt: skip
-    panels = [Panel("CPU of the gateway, % of a core", "rooms", cpu), Panel("Memory, MB", "rooms", memory)]
-    picture = draw("rooms", f"Rooms of {PER_ROOM} viewers, five chat lines a second in each", panels)
-    tell("rooms_cpu", panels[0], "%", picture=picture)
-    tell("rooms_memory", panels[1], "MB")
+    report(
+        "curve.rooms_memory_bend",
+        "",
+        bends(panels[1]),
+        aim=STRAIGHT,
+        note=panels[1].ends("MB"),
+        curve=panels[1].lines(),
+    )
 
 
-async def sales(dsn: str, postgres: int, folder: Path, runs: int) -> list[Runs]:
-    """Milliseconds until the last of so many buyers is answered, and CPU microseconds for an order."""
+@dataclass(frozen=True)
+class Sale:
+    """What a sale to so many took: everyone once, and then again and again."""
+
+    last_ms: float
+    """Until the last of those who bought at one moment had its answer."""
+    spent_ms: float
+    """CPU of gateway and PostgreSQL for that, the opening of everyone's socket included."""
+    order_us: float
+    """CPU of both for an order while everyone buys again and again, sockets not included."""
+    peak_mb: float
+    """The most resident memory that the gateway had so far, beyond what it had before the first buyer."""
+
+
+async def sales(dsn: str, postgres: int, folder: Path) -> list[Sale]:
+    """One sale to each of BUYERS, in a market whose gateway has just started."""
     with ExitStack() as stack:
         market = await Market.open(dsn, folder, stack)
         gateway = next(one for one in family(os.getpid()) if _is_gateway(one))
-        found: dict[int, list[Sequence[float]]] = {many: [] for many in BUYERS}
-        await market.sell(market.hot, buyers=200, seconds=SELL_SECONDS)  # warm
-        for _ in range(runs):
-            for many in BUYERS:
-                found[many].append(await _sale(market, gateway, postgres, many))
-                say(f"   {many}: {', '.join(f'{one:.3g}' for one in found[many][-1])}")
+        bytes_before = rss_bytes(gateway)
+        await market.sell(market.hot, buyers=1, seconds=SELL_SECONDS)  # warm
+        found: list[Sale] = []
+        for many in BUYERS:
+            found.append(await _sale(market, gateway, postgres, many, bytes_before))
+            say(f"   {many} buyers: {found[-1]}")
         await market.close()
-    return [[(many, [one[kind] for one in measured]) for many, measured in found.items()] for kind in (0, 1)]
+    return found
 
 
-async def _sale(market: Market, gateway: int, postgres: int, many: int) -> tuple[float, float]:
-    """Everyone once; then everyone again and again. What the second costs beyond the first is orders alone: opening the
-    sockets costs the same in both."""
+async def _sale(market: Market, gateway: int, postgres: int, many: int, bytes_before: int) -> Sale:
     spent: list[float] = []
     orders: list[int] = []
     last_ms = 0.0
@@ -128,12 +115,20 @@ async def _sale(market: Market, gateway: int, postgres: int, many: int) -> tuple
         spent.append(sum(meter.cpu() for meter in meters))
         orders.append(await _orders(market) - before)
     assert orders[0] == many, f"of {many} buyers {orders[0]} were sold to"
-    return last_ms, 1e6 * (spent[1] - spent[0]) / (orders[1] - orders[0])
+    # What the second costs beyond the first is orders alone: opening the sockets costs the same in both.
+    order_us = 1e6 * (spent[1] - spent[0]) / (orders[1] - orders[0])
+    return Sale(last_ms, 1000 * spent[0], order_us, (_peak_bytes(gateway) - bytes_before) / 1e6)
 
 
 async def _orders(market: Market) -> int:
     async with market.db.read() as read:
         return int(await read.fetchval("select count(*) from orders"))
+
+
+def _peak_bytes(process_id: int) -> int:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process_id}/status").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 def _is_gateway(process_id: int) -> bool:
@@ -149,41 +144,52 @@ def buyers(runs: int) -> None:
             assert server.process is not None
             pin(server.process.pid, BUYERS_CORE)
             migrate(server.dsn())
-            last, spent = uvloop.run(sales(server.dsn(), server.process.pid, Path(folder), runs))
+            turns = [uvloop.run(sales(server.dsn(), server.process.pid, Path(folder))) for _ in range(runs)]
         finally:
             server.stop()
-    panels = [
-        Panel("Until the last is answered, ms", "buyers at one moment", last),
-        Panel("CPU for one order, µs (gateway and PostgreSQL)", "buyers who wait", spent[1:]),
-    ]
-    picture = draw("buyers", "Buyers of one variant", panels)
-    tell("buyers_last_answer", panels[0], "ms", picture=picture)
-    many, lone = panels[1].points(), sorted(spent[0][1])[len(spent[0][1]) // 2]
+    places = range(len(BUYERS))
+
+    def values(of: str, since: int = 0) -> list[tuple[float, Sequence[float]]]:
+        return [(BUYERS[place], [getattr(turn[place], of) for turn in turns]) for place in places[since:]]
+
+    last = Panel("Until the last is answered, ms", "buyers at one moment", values("last_ms"))
+    spent = Panel("CPU of gateway and PostgreSQL, ms", "buyers at one moment", values("spent_ms"))
+    each = Panel("CPU for one order, µs, buying on and on", "buyers who wait", values("order_us", 1))
+    memory = Panel("Memory of the gateway, MB", "buyers", values("peak_mb"))
+    lone = rounded(sorted(turn[0].order_us for turn in turns)[runs // 2])
+    picture = draw("buyers", "Buyers of one variant", [last, memory, spent, each])
+    explained = (
+        "CPU of a sale holds the opening of everyone's socket. A lone buyer's order costs most, "
+        f"{lone} µs, as it pays for a whole transaction: it is left out of the last picture, in which batches share "
+        "one. Memory is the most that the gateway has had so far; PostgreSQL's connections are as many for one buyer "
+        "as for all."
+    )
     report(
-        "curve.buyers_cpu_grows", "", [many[-1][1] / many[0][1]], aim=STRAIGHT,
-        note=f"CPU for an order, {BUYERS[-1]:,} waiting over {BUYERS[1]} waiting; a lone buyer's costs {lone:.0f} µs",
-        curve=[[x, *values] for x, values in spent],
+        "curve.buyers_last_answer_bend", "", bends(last), aim=STRAIGHT, note=last.ends("ms"), curve=last.lines(),
+        picture=picture, explained=explained,
+    )  # fmt: skip
+    report("curve.buyers_cpu_bend", "", bends(spent), aim=STRAIGHT, note=spent.ends("ms"), curve=spent.lines())
+    report("curve.buyers_memory_bend", "", bends(memory), aim=STRAIGHT, note=memory.ends("MB"), curve=memory.lines())
+    grows = [high / low for high, low in zip(each.runs[-1][1], each.runs[0][1], strict=True)]
+    report(
+        "curve.buyers_order_grows", "", grows, aim=STRAIGHT, curve=each.lines(),
+        note=f"CPU for an order, {BUYERS[-1]:,} waiting over {BUYERS[1]} waiting: {each.ends('µs')}",
     )  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("which", nargs="*", default=["viewers", "rooms", "buyers"])
+    parser.add_argument("which", nargs="*", default=["rooms", "buyers"])
     options = parser.parse_args()
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
     try:
         with built() as program:
-            for name, take in (("viewers", viewers), ("rooms", rooms)):
-                if name in options.which:
-                    say(name)
-                    take(program, options.runs)
+            if "rooms" in options.which:
+                rooms(program, options.runs)
             if "buyers" in options.which:
-                say("buyers")
                 buyers(options.runs)
     except FileNotFoundError as missing:
-        skip("curve.viewers_cpu_bend", str(missing))
+        skip("curve.rooms_cpu_bend", str(missing))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
  *   fanout serve PORT                              a WebSocket broadcaster on epoll: one send() per viewer and message
  *   fanout load PORT SOCKETS SECONDS HELLO SAY     opens SOCKETS viewers and one speaker, keeps 4 broadcasts under way,
  *                                                  prints deliveries per second
- *   fanout watch PORT SOCKETS SECONDS HELLO RATE   opens SOCKETS viewers and a speaker per path who says RATE messages
- *                                                  per second with the time in them; prints what the viewers saw
+ *   fanout climb PORT SECONDS HELLO SOCKETS:RATE…  for each step: opens viewers until there are SOCKETS; in each room
+ *                                                  that has any, one speaks RATE times a second with the time in it;
+ *                                                  prints what the viewers saw, and goes on at the next line of input
  *
- * Paths are read from the standard input, one a line; viewer i takes path i modulo their number. HELLO is the first
- * message of everyone. A SAY that begins with POST is sent as it is, on a plain connection. Only messages of SIZE bytes
- * count as deliveries. Frames from clients are masked with zeros, so that they are what they say. Each process prints
- * "begin" when all have joined and the measurement begins. */
+ * Paths are read from the standard input, one a line, up to an empty one; rooms fill one after the other, each with its
+ * even part of all viewers. HELLO is the first message of everyone. A SAY that begins with POST is sent as it is, on a
+ * plain connection. Only messages of SIZE bytes count as deliveries. Frames from clients are masked with zeros, so that
+ * they are what they say. "begin" is printed when all have joined and a measurement begins. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SIZE = 200, WINDOW = 4, EVENTS = 512, BUFFER = 65536 };
+enum { SIZE = 200, WINDOW = 4, EVENTS = 512, BUFFER = 65536, HEARD = 1024 };
 
 typedef struct {
     int fd, upgraded, speaker, header_size;
@@ -35,7 +36,9 @@ typedef struct {
     int is_watched; /* its messages are kept and read */
     char *kept;
     uint64_t kept_size, kept_room;
-    uint64_t to, lines, more, frames;
+    uint64_t to, lines, more, most; /* most: lines within any second */
+    double *heard; /* when the last lines came, HEARD at most */
+    uint64_t heard_first, heard_next;
 } Connection;
 
 static int epoll_fd;
@@ -200,12 +203,17 @@ static void serve(int port) {
 
 static uint64_t delivered, frames_seen;
 static char **paths;
-static int path_count;
+static int path_count, viewers_in_all;
+
+static int room_of(int viewer) {
+    return (int)((int64_t)viewer * path_count / viewers_in_all);
+}
 
 static void read_paths(void) {
     static char line[4096];
     while (fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\n")] = 0;
+        if (!*line) break;
         paths = realloc(paths, (size_t)(path_count + 1) * sizeof *paths);
         paths[path_count++] = strdup(line);
     }
@@ -267,14 +275,14 @@ static void tell(Connection *c, const char *text) {
     if (send(c->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
 }
 
-static Connection *open_socket(int port, int number, const char *hello) {
+static Connection *open_socket(int port, int number, int room, const char *hello) {
     Connection *c = calloc(1, sizeof *c);
     c->fd = dial(port, number);
     char request[4096];
     int n = snprintf(request, sizeof request,
                      "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-                     paths[number % path_count], port);
+                     paths[room], port);
     if (send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
     char answer[4096] = "";
     int got = 0;
@@ -290,10 +298,12 @@ static Connection *open_socket(int port, int number, const char *hello) {
     return c;
 }
 
+/* Opens viewers until there are `sockets`; one of `every` is watched. */
 static void open_viewers(int port, int sockets, const char *hello, void (*got)(Connection *, uint64_t), int every) {
-    for (int i = 0; i < sockets; i++) {
-        Connection *c = open_socket(port, i, hello);
+    for (int i = viewer_count; i < sockets; i++) {
+        Connection *c = open_socket(port, i, room_of(i), hello);
         c->is_watched = every && i % every == 0;
+        if (c->is_watched) c->heard = calloc(HEARD, sizeof *c->heard);
         viewers[viewer_count++] = c;
         if (i % 64 == 0) drain(0, got);
     }
@@ -313,10 +323,10 @@ static void load(int port, int sockets, double seconds, const char *hello, const
         speaker->upgraded = 1; /* what comes on it is read and left */
         watch(speaker);
     } else {
-        speaker = open_socket(port, 0, hello);
+        speaker = open_socket(port, 0, 0, hello);
     }
     speaker->speaker = 1;
-    rest(2, count); /* snapshots and counts pass by */
+    rest(1, count); /* snapshots and counts pass by */
     uint64_t said = 0, before = 0, viewers_here = (uint64_t)sockets;
     double start = 0, warm = now() + 0.5, end = warm + seconds;
     delivered = 0;
@@ -353,7 +363,6 @@ static void see(Connection *c, uint64_t size) {
     if (control(c, size) || c->speaker) return;
     if (is_measured) frames_seen++;
     if (!c->is_watched || strncmp(c->kept, "{\"type\":\"events\"", 16)) return;
-    c->frames += (uint64_t)is_measured;
     uint64_t from = number_after(c->kept, "\"from\":"), to = number_after(c->kept, "\"to\":");
     if (from) {
         if (c->to && from != c->to + 1) gaps++;
@@ -364,6 +373,9 @@ static void see(Connection *c, uint64_t size) {
     double at = now();
     for (const char *one = c->kept; (one = strstr(one, "t=")); one += 2) {
         c->lines++;
+        c->heard[c->heard_next++ % HEARD] = at;
+        while (c->heard[c->heard_first % HEARD] <= at - 1 || c->heard_next - c->heard_first > HEARD) c->heard_first++;
+        if (c->heard_next - c->heard_first > c->most) c->most = c->heard_next - c->heard_first;
         if (sample_count < SAMPLES) samples[sample_count++] = (float)(1000 * (at - strtod(one + 2, NULL)));
     }
 }
@@ -373,52 +385,74 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static void look_on(int port, int sockets, double seconds, const char *hello, double rate) {
-    samples = malloc(SAMPLES * sizeof *samples);
-    double opening = now();
-    open_viewers(port, sockets, hello, see, 8);
-    Connection **speakers = calloc((size_t)path_count, sizeof *speakers);
-    for (int i = 0; i < path_count; i++) {
-        speakers[i] = open_socket(port, i, hello);
-        speakers[i]->speaker = 1;
-    }
-    opening = now() - opening;
-    rest(1, see);
-    uint64_t said = 0, said_before = 0;
-    double begin = now(), start = begin + 1.5, end = start + seconds, step = rate > 0 ? 1 / (rate * path_count) : 1e9;
-    while (now() < end) {
-        if (!is_measured && now() >= start) {
-            is_measured = 1;
-            said_before = said;
-            printf("begin\n");
-            fflush(stdout);
-        }
-        for (; (double)said * step < now() - begin; said++) {
+/* Says what is due RATE times a second in each of `rooms`, and reads, until `end`. */
+static uint64_t converse(Connection **speakers, int rooms, double rate, double end) {
+    static uint64_t numbers;
+    uint64_t said = 0;
+    for (double begin = now(); now() < end; drain(2, see))
+        for (; (double)said < (now() - begin) * rate * rooms; said++) {
             char text[256];
             snprintf(text, sizeof text,
                      "{\"type\":\"say\",\"id\":\"00000000-0000-7000-8000-%012llx\",\"text\":\"t=%.6f\"}",
-                     (unsigned long long)said, now());
-            tell(speakers[said % (uint64_t)path_count], text);
+                     (unsigned long long)numbers++, now());
+            tell(speakers[said % (uint64_t)rooms], text);
         }
-        drain(2, see);
-    }
-    double took = now() - start;
+    return said;
+}
+
+static void print_seen(double opening, double took, double said_per_s) {
     uint64_t lines = 0, most = 0, more = 0, watched = 0;
     for (int i = 0; i < viewer_count; i++)
         if (viewers[i]->is_watched) {
             watched++;
             lines += viewers[i]->lines;
             more += viewers[i]->more;
-            if (viewers[i]->lines > most) most = viewers[i]->lines;
+            if (viewers[i]->most > most) most = viewers[i]->most;
         }
     qsort(samples, sample_count, sizeof *samples, by_size);
-    printf("{\"opening_s\":%.2f,\"seconds\":%.3f,\"said_per_s\":%.2f,\"frames_per_s\":%.1f,\"lines_per_s\":%.2f,"
-           "\"most_lines_per_s\":%.2f,\"more_per_s\":%.2f,\"gaps\":%llu,\"p50_ms\":%.2f,\"p99_ms\":%.2f,"
-           "\"max_ms\":%.2f}\n",
-           opening, took, (double)(said - said_before) / took / path_count, (double)frames_seen / took,
-           (double)lines / (double)watched / took, (double)most / took, (double)more / (double)watched / took,
+    printf("{\"sockets\":%d,\"opening_s\":%.2f,\"seconds\":%.3f,\"said_per_s\":%.2f,\"frames_per_s\":%.1f,"
+           "\"lines_per_s\":%.2f,\"most_lines_in_a_second\":%llu,\"more_per_s\":%.2f,\"gaps\":%llu,\"p50_ms\":%.2f,"
+           "\"p99_ms\":%.2f,\"max_ms\":%.2f}\n",
+           viewer_count, opening, took, said_per_s, (double)frames_seen / took,
+           (double)lines / (double)watched / took, (unsigned long long)most, (double)more / (double)watched / took,
            (unsigned long long)gaps, sample_count ? samples[sample_count / 2] : 0,
            sample_count ? samples[sample_count * 99 / 100] : 0, sample_count ? samples[sample_count - 1] : 0);
+    fflush(stdout);
+}
+
+static void forget(void) {
+    frames_seen = sample_count = 0;
+    for (int i = 0; i < viewer_count; i++) viewers[i]->lines = viewers[i]->more = viewers[i]->most = 0;
+}
+
+static void climb(int port, double seconds, const char *hello, char **steps, int step_count) {
+    static int speaker_count;
+    samples = malloc(SAMPLES * sizeof *samples);
+    Connection **speakers = calloc((size_t)path_count, sizeof *speakers);
+    for (int step = 0; step < step_count; step++) {
+        int sockets = atoi(steps[step]);
+        double rate = atof(strchr(steps[step], ':') + 1), opening = now();
+        open_viewers(port, sockets, hello, see, 8);
+        opening = now() - opening;
+        int rooms = room_of(sockets - 1) + 1;
+        for (; speaker_count < rooms; speaker_count++) {
+            speakers[speaker_count] = open_socket(port, speaker_count, speaker_count, hello);
+            speakers[speaker_count]->speaker = 1;
+        }
+        rest(0.5, see);
+        converse(speakers, rooms, rate, now() + 1.2); /* longer than the second by which chat is capped */
+        forget();
+        is_measured = 1;
+        printf("begin\n");
+        fflush(stdout);
+        double start = now();
+        uint64_t said = converse(speakers, rooms, rate, start + seconds);
+        double took = now() - start;
+        is_measured = 0;
+        print_seen(opening, took, (double)said / took / rooms);
+        char line[8];
+        if (!fgets(line, sizeof line, stdin)) break;
+    }
 }
 
 int main(int argc, char **argv) {
@@ -429,12 +463,13 @@ int main(int argc, char **argv) {
     setrlimit(RLIMIT_NOFILE, &files);
     epoll_fd = epoll_create1(0);
     if (argc == 3 && !strcmp(argv[1], "serve")) serve(atoi(argv[2]));
-    if (argc == 7) {
-        int sockets = atoi(argv[3]);
-        viewers = calloc((size_t)sockets + 1, sizeof *viewers);
+    int is_load = argc == 7 && !strcmp(argv[1], "load"), is_climb = argc > 5 && !strcmp(argv[1], "climb");
+    if (is_load || is_climb) {
+        viewers_in_all = atoi(argv[is_load ? 3 : argc - 1]);
+        viewers = calloc((size_t)viewers_in_all + 1, sizeof *viewers);
         read_paths();
-        if (!strcmp(argv[1], "load")) load(atoi(argv[2]), sockets, atof(argv[4]), argv[5], argv[6]);
-        else look_on(atoi(argv[2]), sockets, atof(argv[4]), argv[5], atof(argv[6]));
+        if (is_load) load(atoi(argv[2]), viewers_in_all, atof(argv[4]), argv[5], argv[6]);
+        else climb(atoi(argv[2]), atof(argv[3]), argv[4], argv + 5, argc - 5);
         return 0;
     }
     fprintf(stderr, "see the head of fanout.c\n");

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from _gateway import path
 from _harness import RUNS, report, say, skip, turns
-from _load import HELLO, built, drive, gateway, on_server
+from _load import HELLO, built, drive, gateway, served
 from _others import Other, others
 
 NAME = "fanout.deliveries_per_s"
@@ -26,27 +26,20 @@ FEW = 100
 
 
 def of_limit(program: Path, sockets: int, seconds: float) -> float:
-    return on_server(
-        lambda port: [str(program), "serve", str(port)],
-        lambda port, server: drive(program, "load", port, server, sockets, seconds, HELLO, SHOUT, ["/"]),
-    ).per_core()
+    with served(lambda port: [str(program), "serve", str(port)]) as (port, server):
+        return drive(program, port, server, sockets, seconds, HELLO, SHOUT, "/").per_core()
 
 
 def of_ours(program: Path, sockets: int, seconds: float) -> float:
-    return on_server(
-        lambda port: gateway(port, totals_ms=60_000),
-        lambda port, server: drive(program, "load", port, server, sockets, seconds, HELLO, SHOUT, [path(1)]),
-    ).per_core()
+    with served(lambda port: gateway(port, totals_ms=60_000)) as (port, server):
+        return drive(program, port, server, sockets, seconds, HELLO, SHOUT, path(1)).per_core()
 
 
 def of_other(program: Path, other: Other) -> float:
-    with ExitStack() as stack:
-        return on_server(
-            lambda port: other.command(port, stack),
-            lambda port, server: drive(
-                program, "load", port, server, other.sockets, other.seconds, other.hello, other.say, [other.path]
-            ),
-        ).per_core()
+    with ExitStack() as stack, served(lambda port: other.command(port, stack)) as (port, server):
+        return drive(
+            program, port, server, other.sockets, other.seconds, other.hello, other.say, other.path
+        ).per_core()  # fmt: skip
 
 
 def main() -> None:

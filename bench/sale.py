@@ -9,11 +9,8 @@ by the stock), and buyers left without an answer that is an order or a refusal o
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
-import socket
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,6 +21,8 @@ from uuid import UUID
 
 import aiohttp
 import uvloop
+
+from _harness import RUNS, free_port, report
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests" / "orders"))
@@ -38,12 +37,6 @@ from livestall.base.db import Database  # noqa: E402
 
 BUYERS, UNITS = 2000, 50
 REFUSALS = {"sold-out", "limit-reached"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def sessions(db: Database, count: int) -> list[str]:
@@ -130,19 +123,15 @@ async def measure(dsn: str, base: str, runs: int) -> None:
     shop = await Shop.open(db)
     results = [await sale(db, shop, base) for _ in range(runs)]
     await db.close()
-    for name, place, unit in (("sale.oversold", 0, "units"), ("sale.unanswered", 1, "claims")):
-        values = [result[place] for result in results]
-        worst = max(values)
-        print(json.dumps({"name": name, "value": worst, "unit": unit, "limit": 0, "ratio": None, "runs": values}))
-    seconds = [round(result[2], 2) for result in results]
-    print(json.dumps({
-        "name": "sale.all_answered_s", "value": statistics.median(seconds), "unit": "s", "limit": None, "ratio": None,
-        "runs": seconds,
-    }))  # fmt: skip
+    report("sale.oversold", "units", [result[0] for result in results], limit=0, aim="max <= 0")
+    report("sale.unanswered", "claims", [result[1] for result in results], limit=0, aim="max <= 0")
+    report(
+        "sale.all_answered_s", "s", [result[2] for result in results], note="the client in Python takes its part of it"
+    )
 
 
 def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else RUNS
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         server = Postgres(Path(folder))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect
 
 from helpers.repository import ROOT
 
@@ -21,6 +22,8 @@ FLAGS = [
 ]  # fmt: skip
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 SHOTS = ROOT / "test-results" / "pages"
+VIOLATIONS = """axe.run(document, {resultTypes: ['violations']})
+    .then(all => all.violations.map(one => [one.id, one.nodes.map(node => node.target.join(' '))]))"""
 STILL = """() => document.getAnimations().every(
     one => one.playState !== "running" || one.effect.getComputedTiming().iterations === Infinity)"""
 PHONE: ViewportSize = {"width": 390, "height": 844}
@@ -41,10 +44,7 @@ class Window:
         """No accessibility violation on the page as it stands."""
         self.page.evaluate(AXE.read_text())
         self.page.wait_for_function(STILL)  # half-way through a transition colours are not what they will be
-        found = self.page.evaluate(
-            "axe.run(document, {resultTypes: ['violations']})"
-            ".then(all => all.violations.map(one => [one.id, one.nodes.map(node => node.target.join(' '))]))"
-        )
+        found = self.page.evaluate(VIOLATIONS)
         assert found == [], f"{self.name}: {found}"
 
     def shot(self, step: str) -> None:
@@ -83,6 +83,23 @@ class Windows:
         for _, context in self._opened:
             context.close()
         assert [error for one, _ in self._opened for error in one.errors] == []
+
+
+def become_somebody(page: Page) -> None:
+    """Signs up without a page of its own."""
+    answer = page.request.post("/api/sign-up", data={
+        "id": str(uuid.uuid4()), "login": f"{uuid.uuid4().hex}@people.example", "name": "Ana",
+        "password": "a long enough password",
+    })  # fmt: skip
+    assert answer.ok, answer.text()
+
+
+def enter(page: Page, show_id: str) -> Page:
+    """Into the room, until the picture plays. The page is marked, so that a reload would be seen."""
+    page.goto(f"/shows/{show_id}")
+    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=30_000)
+    page.evaluate("window.stayed = true")
+    return page
 
 
 def _hear(one: Window, said: Any) -> None:

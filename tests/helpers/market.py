@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 import shutil
 import signal
@@ -59,6 +60,25 @@ def free_ports(count: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
+
+
+def free_ports_in_a_row(count: int) -> int:
+    """The first of `count` free ports in a row, below those that the kernel gives out."""
+    for first in random.sample(range(21_000, 32_000, count), k=11_000 // count):
+        probes: list[socket.socket] = []
+        try:
+            for port in range(first, first + count):
+                probe = socket.socket()
+                probes.append(probe)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        else:
+            return first
+        finally:
+            for probe in probes:
+                probe.close()
+    raise AssertionError("no ports")
 
 
 async def until(check: Callable[[], Coroutine[Any, Any, T]], seconds: float = 20, what: str = "it") -> T:

@@ -194,3 +194,28 @@ async def test_chat_over_http(stage, http) -> None:
     assert after["items"] == []
     assert (await http(host, "DELETE", f"{url}/{body['id']}")).status_code == 204
     assert len((await http(None, "GET", url)).json()["items"]) == 2
+
+
+async def test_the_feed_of_whom_i_follow(stage, http) -> None:
+    followed, other, viewer = await stage.host(), await stage.host(), await stage.person()
+    shows = {}
+    for host in (followed, other):
+        body = {"id": str(ids.new()), "title": "Teapots", "planned_at": "2199-01-01T20:00:00Z"}
+        answer = await http(host, "POST", "/api/shows", body)
+        assert answer.status_code == 201, answer.text
+        shows[host.user_id] = answer.json()
+
+    async def feed(query: str = "") -> list[str]:
+        answer = await http(viewer, "GET", f"/api/shows?following=true{query}")
+        assert answer.status_code == 200, answer.text
+        return [card["id"] for card in answer.json()["items"]]
+
+    assert await feed() == [], "whoever follows nobody has an empty feed, not everybody's"
+    mine, others = shows[followed.user_id], shows[other.user_id]
+    await http(viewer, "POST", f"/api/creators/{mine['creator']['id']}/follow")
+    assert await feed() == await feed("&state=scheduled") == [mine["id"]]
+    assert await feed("&state=live") == []
+    assert await feed(f"&creator_id={mine['creator']['id']}") == [mine["id"]]
+    assert await feed(f"&creator_id={others['creator']['id']}") == []
+    refused = await http(None, "GET", "/api/shows?following=true")
+    assert (refused.status_code, refused.json()["code"]) == (401, "sign-in-needed")

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 from helpers.collector import Collector
-from helpers.market import Served
+from helpers.market import Served, free_ports_in_a_row
 
 PLANES = {"web": 0, "live": 20, "media": 40, "work": 60, "serve": 80}
-
-
-def ports_in_a_row(count: int) -> int:
-    """The first of `count` free ports in a row."""
-    for first in range(21_000, 32_000, count):
-        probes: list[socket.socket] = []
-        try:
-            for port in range(first, first + count):
-                probe = socket.socket()
-                probes.append(probe)
-                probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        else:
-            return first
-        finally:
-            for probe in probes:
-                probe.close()
-    raise AssertionError("no ports")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +21,7 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="module")
 def watched(collector: Collector) -> Iterator[Served]:
     """A market with two web processes and two workers."""
-    market = Served(watch__port=ports_in_a_row(100), web__processes=2, work__processes=2, logs__as_json="true",
+    market = Served(watch__port=free_ports_in_a_row(100), web__processes=2, work__processes=2, logs__as_json="true",
                     logs__level="info")  # fmt: skip
     market.environment |= {
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200",

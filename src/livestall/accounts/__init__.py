@@ -15,10 +15,10 @@ from livestall.accounts.model import (
     Settings,
     User,
 )
-from livestall.accounts.store import creators, find_user, follows, market, names, sellers, users
+from livestall.accounts.store import creators, find_user, followed, follows, market, names, sellers, users
 
 __all__ = [
     "ANONYMOUS", "Actor", "ApiToken", "Creator", "Market", "Me", "Member", "NewUser", "Seller", "SellerState",
-    "Settings", "User", "creators", "find_user", "first_run", "follows", "market", "names", "new_user",
+    "Settings", "User", "creators", "find_user", "first_run", "followed", "follows", "market", "names", "new_user",
     "offer_first_run", "open_session", "sellers", "sign_up", "users",
 ]  # fmt: skip

@@ -233,6 +233,12 @@ async def follows(read: Read, user_id: UUID, creator_ids: Iterable[UUID]) -> set
     return {row["creator_id"] for row in rows}
 
 
+async def followed(read: Read, user_id: UUID) -> list[UUID]:
+    """The channels that this person follows."""
+    rows = await read.fetch("select creator_id from follow where user_id = $1", user_id)
+    return [row["creator_id"] for row in rows]
+
+
 async def insert_follow(tx: Tx, user_id: UUID, creator_id: UUID, now: datetime) -> int:
     return await tx.execute(
         "insert into follow (user_id, creator_id, at) values ($1, $2, $3) on conflict do nothing",

@@ -12,11 +12,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from livestall.app import pages, settings, supervisor
+from livestall.app import clocks, pages, settings, supervisor
 from livestall.base import config
 
 DISK_GB_MIN = 2.0
@@ -58,8 +59,8 @@ def processes(core: settings.Core) -> Finding:
     return Finding("processes", good=True, what=what)
 
 
-def clock() -> Finding:
-    """The wall clock must not drift from steady time, and must be in this decade."""
+def clock(core: settings.Core) -> Finding:
+    """The wall clock must not drift from steady time, must be in this decade, and near that of the database's host."""
     begin_wall, begin_steady = time.time(), time.monotonic()
     time.sleep(0.2)
     drift = abs((time.time() - begin_wall) - (time.monotonic() - begin_steady))
@@ -67,7 +68,25 @@ def clock() -> Finding:
     known = " (synchronized)" if source.exists() else ""
     good = drift < CLOCK_SECONDS_MAX and time.gmtime().tm_year >= 2025
     what = f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} UTC{known}"
-    return Finding("clock", good, what, "set the clock and keep it right with NTP; sales and video run on it")
+    if core.database_url and (skew := _skew(core.database_url)) is not None:
+        what += (
+            f", {skew.skew_seconds * 1000:+.0f} ms from the database's, give or take {skew.error_seconds * 1000:.0f}"
+        )
+        good &= abs(skew.sure_seconds) <= config.of(settings.Watch).clock_skew_seconds_max
+    return Finding("clock", good, what, "keep this host's clock and the database's right with NTP; sales run on it")
+
+
+def _skew(url: str) -> clocks.Reading | None:
+    """How far this host is ahead of the database; None when it cannot be asked, which `postgres` says."""
+    import psycopg
+
+    found: list[clocks.Reading] = []
+    with suppress(psycopg.Error), psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
+        for _ in range(clocks.TRIES):
+            asking = clocks.Asking()
+            row = connection.execute(clocks.ASK).fetchone()
+            found += [asking.told(row[0])] if row else []
+    return clocks.best(found) if found else None
 
 
 def disk(folder: Path) -> Finding:
@@ -165,8 +184,8 @@ def examine() -> list[Finding]:
     core = settings.load()
     data = Path(core.data).resolve()
     looks: Sequence[Callable[[], Finding]] = [
-        python, versions, clock, lambda: folder_writable(data), lambda: disk(data), files, name_lookup, ports,
-        lambda: processes(core), codecs, lambda: postgres(core), built_pages,
+        python, versions, lambda: clock(core), lambda: folder_writable(data), lambda: disk(data), files, name_lookup,
+        ports, lambda: processes(core), codecs, lambda: postgres(core), built_pages,
     ]  # fmt: skip
     found = [look() for look in looks]
     return [msgspec.structs.replace(one, advice="") if one.good else one for one in found]

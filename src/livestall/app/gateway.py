@@ -20,7 +20,7 @@ from msgspec import Meta
 from picows import WSUpgradeRequest
 
 from livestall import chat, live
-from livestall.app import settings, wiring
+from livestall.app import clocks, settings, wiring
 from livestall.app.addresses import addresses_of, marks
 from livestall.app.audience import Audience
 from livestall.app.buying import Buying
@@ -173,9 +173,11 @@ async def serve(db: Database, host: str, port: int, stop: asyncio.Event, *, bus_
     await handoff.go()
     await gateway.start(host, port, listener)
     watch.start()
+    comparing = asyncio.create_task(clocks.keep_comparing(db, "live"), name="clock")
     log.info("live gateway listens", host=host, port=port)
     await stop.wait()
     watch.leave()
+    comparing.cancel()
     await gateway.step_aside()
     handoff.closed()
     await gateway.close()

@@ -12,7 +12,7 @@ import msgspec
 from litestar import Response, get
 
 from livestall import stock, video
-from livestall.app import settings, watch
+from livestall.app import clocks, settings, watch
 from livestall.base import config
 from livestall.base.db import Database, Tx
 from livestall.base.errors import Unavailable
@@ -54,10 +54,10 @@ async def look(db: Database) -> list[PlaneHealth]:
         _database(db),
         _http("web", f"http://{host}:{web.port}/api/health"),
         _http("live", f"http://{host}:{live.port}/health"),
-        _media(host, media),
+        _media_plane(host, media),
         _work(db),
     ]
-    counts = {"web": web.processes, "live": live.processes, "media": media.processes, "work": _workers()}
+    counts = {"web": web.processes, "live": live.processes, "work": _workers()}
     return [await _each(one, counts.get(one.name, 1)) for one in await asyncio.gather(*probes)]
 
 
@@ -66,17 +66,23 @@ def _workers() -> int:
 
 
 async def _each(plane: PlaneHealth, count: int) -> PlaneHealth:
-    """A plane of several processes is up while one of them is; `detail` says when some are missing."""
+    """A plane of several processes is up while one of them is, though its one port may lead to one that hangs; `detail`
+    says when some are missing."""
     ports = [watch.port_of(plane.name, number) for number in range(count)] if count > 1 else []
-    if plane.state == "down" or None in ports or not ports:
+    if None in ports or not ports:
         return plane
     host = config.of(settings.Watch).host
     found = await asyncio.gather(*(_http(plane.name, f"http://{_near(host)}:{port}/ready") for port in ports))
-    ready = sum(one.state == "up" for one in found)
-    if ready == count:
+    ready = [one.state == "up" for one in found]
+    return _together(plane, ready) if any(ready) else plane
+
+
+def _together(plane: PlaneHealth, ready: Sequence[bool]) -> PlaneHealth:
+    """`plane`, or that some of its processes are missing."""
+    if all(ready):
         return plane
-    told = f"{ready} of {count} processes are ready"
-    return PlaneHealth(plane.name, "up", told, "some-ready", {"ready": ready, "of": count})
+    told = f"{sum(ready)} of {len(ready)} processes are ready"
+    return PlaneHealth(plane.name, "up", told, "some-ready", {"ready": sum(ready), "of": len(ready)})
 
 
 def _near(host: str) -> str:
@@ -94,11 +100,20 @@ async def _http(name: str, url: str) -> PlaneHealth:
     return PlaneHealth(name, "down", f"answers {answer.status_code}", "bad-answer", {"status": answer.status_code})
 
 
-async def _media(host: str, media: video.Settings) -> PlaneHealth:
-    listens = await _listens("media", host, [media.rtmp_port])
+async def _media_plane(host: str, media: video.Settings) -> PlaneHealth:
+    """Each media process has ports of its own: the plane is up while one answers, and says what any of them has to."""
+    found = await asyncio.gather(*(_media(host, media, number) for number in range(media.processes)))
+    up = [one for one in found if one.state == "up"]
+    if not up:
+        return found[0]
+    return _together(next((one for one in up if one.code), up[0]), [one.state == "up" for one in found])
+
+
+async def _media(host: str, media: video.Settings, number: int) -> PlaneHealth:
+    listens = await _listens("media", host, [media.rtmp_port + number])
     if listens.state == "down":
         return listens
-    url = f"http://{host}:{media.port}/healthz"
+    url = f"http://{host}:{media.port + number}/healthz"
     try:
         async with httpx.AsyncClient(timeout=LOOK_SECONDS, trust_env=False) as client:
             answer = await client.get(url)
@@ -176,11 +191,27 @@ class OperatorHealth(msgspec.Struct, frozen=True):
     shows_live: int
 
 
+def with_clocks(planes: Sequence[PlaneHealth], off: Sequence[clocks.HostClock]) -> list[PlaneHealth]:
+    """The planes, where one that has nothing worse to say tells of its host whose clock is furthest off."""
+    told: list[PlaneHealth] = []
+    for plane in planes:
+        worst = next((one for one in off if one.plane == plane.name), None)
+        told.append(plane if worst is None or plane.code else _clock_off(plane, worst))
+    return told
+
+
+def _clock_off(plane: PlaneHealth, worst: clocks.HostClock) -> PlaneHealth:
+    milliseconds = round(worst.reading.skew_seconds * 1000)
+    detail = f"the clock of {worst.host} is {milliseconds:+} ms from the database's; keep both right with NTP"
+    return PlaneHealth(plane.name, plane.state, detail, "clock-off", {"host": worst.host, "milliseconds": milliseconds})
+
+
 @get("/api/operator/health", opt=may(Who.operator))
 async def operator_health(db: Database) -> OperatorHealth:
     """Every plane, asked now; the proof that nothing is oversold; and how many shows are on air."""
     planes = await look(db)
     async with db.read() as read:
+        planes = with_clocks(planes, await clocks.off(read))
         on_air = await read.fetchval("select count(*) from show where state in ('live', 'interrupted')")
         return OperatorHealth(planes, await stock.drift(read), on_air)
 

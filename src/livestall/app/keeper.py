@@ -96,6 +96,8 @@ class Keeper:
     def __init__(self, plane: Plane, environment: Callable[[], Mapping[str, str]]) -> None:
         self.plane = plane
         self._environment = environment
+        DEATHS.labels(plane.name)  # from 0, so that the first death is an increase
+        RELOADS.labels(plane.name)
         self._sockets = {_name(setting): handoff.bind(host, port) for setting, host, port in plane.ports}
         self._current: Child | None = None
         self._elders: list[Child] = []

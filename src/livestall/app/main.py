@@ -23,7 +23,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from livestall.accounts import web as accounts
-from livestall.app import health, pages, settings, wiring
+from livestall.app import clocks, health, pages, settings, wiring
 from livestall.app.addresses import provide_addresses
 from livestall.app.handoff import Handoff
 from livestall.app.traffic import Traffic
@@ -169,7 +169,9 @@ async def serve(db: Database, site: Traffic) -> None:
     listener = handoff.listener("web.port", web.host, web.port)
     await handoff.go()
     watch.start()
+    comparing = asyncio.create_task(clocks.keep_comparing(db, "web"), name="clock")
     await server.serve(sockets=[listener])
+    comparing.cancel()
 
 
 def run() -> None:

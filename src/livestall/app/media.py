@@ -63,7 +63,7 @@ async def serve(core: settings.Core) -> None:
     rtmp = await loop.create_server(engine.rtmp, sock=rtmp_listener, backlog=BACKLOG)
     site = web.SockSite(runner, http_listener, backlog=BACKLOG)
     await site.start()
-    beating = asyncio.create_task(market.beat_forever(lambda: registration.now(me, engine)))
+    beating = asyncio.create_task(market.beat_forever(lambda: registration.now(me, engine, market.clock)))
     watch.start()
     log.info("media is up", rtmp_port=media.rtmp_port, http_port=media.port)
     await _first(stopping, leaving)

@@ -10,6 +10,7 @@ import msgspec
 
 from livestall.app import handoff, settings
 from livestall.base import config
+from livestall.base.clock import Reading
 from livestall.video.backends import Server, server_name
 from livestall.video.backends.port import at_port
 from livestall.video.embedded.engine import Engine
@@ -47,8 +48,14 @@ def _inside(market_url: str, port: int, number: int) -> str:
     return f"http://[{own}]:{port}" if ":" in own else f"http://{own}:{port}"
 
 
-def now(me: Server, engine: Engine) -> Server:
-    """The same, with what it carries at the moment."""
+def now(me: Server, engine: Engine, clock: Reading | None) -> Server:
+    """The same, with what it carries at the moment and how far the clock is off."""
     carried = sum(one.session is not None for one in engine.streams.values())
     room = carried < engine.settings.publishers_max
-    return msgspec.structs.replace(me, publishers=carried, accepts=me.accepts and room)
+    return msgspec.structs.replace(
+        me,
+        publishers=carried,
+        accepts=me.accepts and room,
+        clock_skew_seconds=clock and clock.skew_seconds,
+        clock_error_seconds=clock and clock.error_seconds,
+    )

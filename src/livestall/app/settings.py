@@ -72,6 +72,9 @@ class Watch(config.Section, frozen=True, kw_only=True):
     port: Annotated[
         int, Meta(ge=0, le=65_400, description="port of the first web process; live +20, media +40, work +60; 0: off")
     ] = 9700
+    clock_skew_seconds_max: Annotated[
+        float, Meta(ge=0.001, le=60, description="a host's clock may be so far from the database's before it is told")
+    ] = 0.25
 
 
 class Logs(config.Section, frozen=True, kw_only=True):

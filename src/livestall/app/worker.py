@@ -11,7 +11,7 @@ import socket
 import structlog
 import uvloop
 
-from livestall.app import health, settings, wiring
+from livestall.app import clocks, health, settings, wiring
 from livestall.app.handoff import Handoff
 from livestall.app.watch import Check, Refresh, Watch, database_answers
 from livestall.base import config, jobs, outbox, trace
@@ -74,10 +74,19 @@ async def _beat(db: Database) -> int:
     return 1
 
 
+async def _compare_clock(db: Database) -> int:
+    await clocks.compare(db, "work")
+    return 1
+
+
 async def work(db: Database, stop: asyncio.Event | None = None) -> None:
     """Do the work of a market over `db` until `stop`, when what is under way is finished, or until cancelled."""
     stop = stop or asyncio.Event()
-    sweeps = [*wiring.SWEEPS, jobs.Sweep("worker.beat", health.BEAT_SECONDS, _beat)]
+    sweeps = [
+        *wiring.SWEEPS,
+        jobs.Sweep("worker.beat", health.BEAT_SECONDS, _beat),
+        jobs.Sweep("worker.clock", clocks.EVERY_SECONDS, _compare_clock),
+    ]
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(relay_until(Relay(db, wiring.LISTENERS), stop), name="relay")

@@ -36,19 +36,19 @@ async def lock_show(tx: Tx, show_id: UUID) -> ShowRecord | None:
 
 
 async def page(
-    read: Read, *, states: Sequence[ShowState] | None, creator_id: UUID | None, host_or_staff: UUID | None,
+    read: Read, *, states: Sequence[ShowState] | None, creator_ids: Sequence[UUID] | None, host_or_staff: UUID | None,
     before: tuple[datetime, UUID] | None, limit: int,
 ) -> list[tuple[datetime, ShowRecord]]:  # fmt: skip
     """Shows, the newest first, each with the time it is sorted by."""
     rows = await read.fetch(
         f"""select {SHOW}, coalesce(started_at, planned_at, created_at) as sort_at from show
              where ($1::text[] is null or state = any($1))
-               and ($2::uuid is null or creator_id = $2)
+               and ($2::uuid[] is null or creator_id = any($2))
                and ($3::uuid is null or host_id = $3
                     or id in (select show_id from show_staff where user_id = $3))
                and ($4::timestamptz is null or (coalesce(started_at, planned_at, created_at), id) < ($4, $5))
              order by coalesce(started_at, planned_at, created_at) desc, id desc limit $6""",
-        None if states is None else [state.value for state in states], creator_id, host_or_staff,
+        None if states is None else [state.value for state in states], creator_ids, host_or_staff,
         before and before[0], before and before[1], limit,
     )  # fmt: skip
     return [(row["sort_at"], _show({k: v for k, v in row.items() if k != "sort_at"})) for row in rows]

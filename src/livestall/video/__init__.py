@@ -7,6 +7,7 @@ from livestall.video.actions import (
     playback_of,
     poster_of,
     rotate_key,
+    server_clocks,
     set_mode,
     stream,
 )
@@ -23,5 +24,6 @@ from livestall.video.model import (
 
 __all__ = [
     "DiskHealth", "Ingest", "NewStream", "Playback", "Settings", "StreamRecorded", "StreamStarted", "StreamStopped",
-    "close_streams", "ingest_of", "open_streams", "playback_of", "poster_of", "rotate_key", "set_mode", "stream",
+    "close_streams", "ingest_of", "open_streams", "playback_of", "poster_of", "rotate_key", "server_clocks", "set_mode",
+    "stream",
 ]  # fmt: skip

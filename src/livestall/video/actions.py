@@ -159,6 +159,17 @@ async def saw_server(tx: Tx, server: Server) -> None:
     await store.saw_server(tx, server, clock.now())
 
 
+async def database_time(read: Read) -> datetime:
+    """The clock that all hosts compare theirs with."""
+    return await store.database_time(read)
+
+
+async def server_clocks(read: Read, age_max: timedelta) -> dict[str, clock.Reading]:
+    """By the name of each media process of ours heard of within `age_max`: how far its host's clock is ahead of the
+    database's."""
+    return await store.server_clocks(read, age_max)
+
+
 async def recorded(tx: Tx, stream_id: UUID, recording: Recording | None) -> None:
     """The stream has ended for good, with this recording (None: there is nothing to watch)."""
     known = await store.locked(tx, [stream_id])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from livestall.base.clock import Reading
 from livestall.base.db import Read, Tx
 from livestall.video.backends.port import KnownServer, Server
 from livestall.video.model import NewStream, Publishing, Recording, Stopping, Stream, StreamWarning
@@ -239,6 +240,19 @@ async def saw_server(tx: Tx, server: Server, at: datetime) -> None:
             on conflict (id) do update set seen_at = greatest(media_server.seen_at, excluded.seen_at), {changes}""",
         at, *fields.values(),
     )  # fmt: skip
+
+
+async def database_time(read: Read) -> datetime:
+    return await read.fetchval("select clock_timestamp()")
+
+
+async def server_clocks(read: Read, age_max: timedelta) -> dict[str, Reading]:
+    rows = await read.fetch(
+        """select id, clock_skew_seconds, clock_error_seconds from media_server
+            where clock_skew_seconds is not null and seen_at > now() - $1::interval""",
+        age_max,
+    )
+    return {row["id"]: Reading(row["clock_skew_seconds"], row["clock_error_seconds"] or 0.0) for row in rows}
 
 
 async def touch_server(tx: Tx, server_id: str, publishers: int, at: datetime) -> None:

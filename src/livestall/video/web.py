@@ -15,6 +15,7 @@ from livestall.base.errors import Conflict, Forbidden, NotFound, TooMany
 from livestall.base.http import Who, may
 from livestall.video import actions
 from livestall.video.backends import Embedded, by_name
+from livestall.video.backends.embedded import BeatTaken
 from livestall.video.model import BadHook, Grant, Hook, Publishing, Stopping
 
 log = structlog.get_logger()
@@ -106,11 +107,13 @@ async def _take_in(db: Database, hook: Hook) -> Grant | None:
     return None
 
 
-@post("/api/hooks/media/embedded/beat", opt=may(Who.system), request_max_body_size=BODY_BYTES_MAX, status_code=204)
-async def media_beat(request: Request[Any, Any, Any], db: Database) -> None:
-    """A media process of ours says that it is there, and under which addresses."""
+@post("/api/hooks/media/embedded/beat", opt=may(Who.system), request_max_body_size=BODY_BYTES_MAX, status_code=200)
+async def media_beat(request: Request[Any, Any, Any], db: Database) -> BeatTaken:
+    """A media process of ours says that it is there, and under which addresses. It hears the database's time."""
     server = Embedded().parse_beat(request.headers, await request.body())
     await db.run(lambda tx: actions.saw_server(tx, server))
+    async with db.read() as read:
+        return BeatTaken(await actions.database_time(read))
 
 
 ROUTES: list[ControllerRouterHandler] = [media_hook, media_beat]

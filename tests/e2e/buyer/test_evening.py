@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
+
+from helpers.browser import become_somebody, enter
 
 pytestmark = pytest.mark.e2e
 Window = Callable[..., Any]
@@ -21,26 +23,10 @@ def market(open_market: Callable[..., Any]) -> Iterator[Any]:
         yield stage
 
 
-def enter(window: Any, show: str) -> Page:
-    page: Page = window.page
-    page.goto(f"/shows/{show}")
-    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=20_000)
-    page.evaluate("window.stayed = true")
-    return page
-
-
-def become_somebody(page: Page) -> None:
-    answer = page.request.post("/api/sign-up", data={
-        "id": str(uuid.uuid4()), "login": f"{uuid.uuid4().hex}@people.example", "name": "Ana",
-        "password": "a long enough password",
-    })  # fmt: skip
-    assert answer.ok, answer.text()
-
-
 def test_a_hold_runs_out_while_the_host_is_away(window: Window, market: Any) -> None:
     phone, desk = window(), window(phone=False)
     become_somebody(phone.page)
-    buyer, watcher = enter(phone, market.show_id), enter(desk, market.show_id)
+    buyer, watcher = enter(phone.page, market.show_id), enter(desk.page, market.show_id)
     market.flash_sale(market.show_id, quota=1)
     card = watcher.get_by_test_id("flash-card")
     buyer.get_by_test_id("flash-card").get_by_role("button", name="Buy").click(timeout=30_000)
@@ -91,7 +77,7 @@ def test_the_replay_has_chapters_its_chat_and_goods_at_the_ordinary_price(window
     market.do(pin_and_say)
     one = window()
     become_somebody(one.page)
-    page = enter(one, market.show_id)
+    page = enter(one.page, market.show_id)
     expect(page.get_by_role("log").get_by_text("good night everybody")).to_be_visible()
     market.do(lambda cast: cast.creator.post(f"/api/shows/{market.show_id}/end"))
     position = page.get_by_role("slider", name="Position in the show")

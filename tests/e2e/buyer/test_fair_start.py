@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -11,30 +11,19 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from helpers.browser import become_somebody, enter
 from livestall.app.demo.client import Socket
 from livestall.base import ids
 
+LOCKED = "() => document.querySelector('dialog fieldset:disabled, [data-testid=in-line]')"
 WRONG_CLOCK = """
 const Real = Date, wrong = HOURS * 3600e3
 window.Date = class extends Real {
   constructor(...given) { given.length ? super(...given) : super(Real.now() + wrong) }
   static now() { return Real.now() + wrong }
 }"""
-
-
-def become_somebody(page: Page) -> None:
-    answer = page.request.post("/api/sign-up", data={
-        "id": str(uuid.uuid4()), "login": f"{uuid.uuid4().hex}@people.example", "name": "Ana",
-        "password": "a long enough password",
-    })  # fmt: skip
-    assert answer.ok, answer.text()
-
-
-def enter(page: Page, show: str) -> None:
-    page.goto(f"/shows/{show}")
-    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=30_000)
 
 
 def end_sales(market: Any) -> None:
@@ -93,6 +82,24 @@ def others_stand_in_line(market: Any, item: dict[str, Any], count: int) -> None:
     market.do(play)
 
 
+def choose_two(page: Page, market: Any, item: dict[str, Any], *, phone: bool) -> Locator:
+    """The buy sheet with the first kind and two of it chosen."""
+    enter(page, market.show_id)
+    if phone:
+        page.get_by_role("button", name=re.compile("^(Goods|小黄车)")).click()
+    page.locator(f'li[data-listing="{item["listing_id"]}"] button').last.click()
+    sheet = page.get_by_role("dialog")
+    sheet.locator("[aria-pressed]:not([aria-disabled])").first.click()
+    sheet.get_by_role("group").locator("button").last.click()
+    expect(sheet.locator("output")).to_have_text("2")
+    return sheet
+
+
+def only_order(page: Page) -> dict[str, Any]:
+    (order,) = page.request.get("/api/orders").json()["items"]
+    return dict(order)
+
+
 @pytest.mark.parametrize(("language", "phone", "scheme"), [("en", True, "light"), ("zh", False, "dark")])
 def test_who_waits_sees_their_place_and_then_the_outcome(
     window: Any, market: Any, language: str, phone: bool, scheme: str
@@ -100,21 +107,49 @@ def test_who_waits_sees_their_place_and_then_the_outcome(
     one = window(phone=phone, language=language, scheme=scheme)
     page: Page = one.page
     become_somebody(page)
-    enter(page, market.show_id)
     item = market.do(lambda cast: cast.tray(market.show_id))[-1]
-    if phone:
-        page.get_by_role("button", name="Goods").click()
-    page.locator(f'li[data-listing="{item["listing_id"]}"] button').last.click()
-    page.get_by_role("dialog").locator("[aria-pressed]:not([aria-disabled])").first.click()
+    sheet = choose_two(page, market, item, phone=phone)
     with sale_held_up(market, item["variants"][0]["variant_id"]):
         others_stand_in_line(market, item, 6)
-        page.get_by_role("dialog").locator("button[data-opening]").click()
+        sheet.locator("button[data-opening]").click()
+        page.wait_for_function(LOCKED)
         line = page.get_by_test_id("in-line")
         expect(line).to_be_visible(timeout=8_000)
         expect(line.get_by_role("status")).to_contain_text("You are number" if language == "en" else "你排在第")
         assert int(line.locator("b").inner_text()) >= 1
+        # What was asked for stands, and nothing is left that would seem to change it.
+        expect(sheet.get_by_text("× 2")).to_be_visible()
+        expect(sheet.locator("fieldset")).to_have_count(0)
         one.fits()
         one.axe()
         one.shot("in-line")
     expect(line).to_have_count(0)
     expect(page.locator("[name=recipient]")).to_be_visible(timeout=15_000)
+    assert [one["quantity"] for one in only_order(page)["lines"]] == [2]
+
+
+@pytest.mark.parametrize(("language", "scheme", "won", "pay"), [
+    ("en", "dark", "Your turn came", "Pay"), ("zh", "light", "轮到你了", "付款"),
+])  # fmt: skip
+def test_who_closes_the_sheet_stays_in_line_and_is_told_the_outcome(
+    window: Any, market: Any, language: str, scheme: str, won: str, pay: str
+) -> None:
+    one = window(language=language, scheme=scheme)
+    page: Page = one.page
+    become_somebody(page)
+    item = market.do(lambda cast: cast.tray(market.show_id))[-1]
+    sheet = choose_two(page, market, item, phone=True)
+    with sale_held_up(market, item["variants"][0]["variant_id"]):
+        others_stand_in_line(market, item, 6)
+        sheet.locator("button[data-opening]").click()
+        expect(page.get_by_test_id("in-line")).to_be_visible(timeout=8_000)
+        page.keyboard.press("Escape")
+        expect(sheet).to_have_count(0)
+    told = page.get_by_text(won)
+    expect(told).to_be_visible(timeout=15_000)
+    one.axe()
+    one.shot("won-meanwhile")
+    page.get_by_role("button", name=pay, exact=True).click()
+    expect(page.locator("[name=recipient]")).to_be_visible(timeout=15_000)
+    assert [one["quantity"] for one in only_order(page)["lines"]] == [2]
+    expect(page.locator("video")).to_have_attribute("data-status", "playing")

@@ -11,7 +11,7 @@ const shell = createRoute({ getParentRoute: () => root, id: "shell", component: 
 const text = (value: unknown): string | undefined => (typeof value === "string" && value !== "" ? value : undefined);
 
 export interface OrderSearch { order?: string }
-export interface FeedSearch { q?: string }
+export interface FeedSearch { q?: string; tab?: "following" }
 export interface ProofSearch { show?: string; deal?: string; variant?: string }
 export interface TokenSearch { token?: string }
 const orderSearch = (search: Record<string, unknown>): OrderSearch => ({ order: text(search.order) });
@@ -21,7 +21,8 @@ const show = createRoute({
   component: lazyRouteComponent(() => import("./pages/show-page"), "ShowPage"),
 });
 const feed = createRoute({
-  getParentRoute: () => shell, path: "/", validateSearch: (search: Record<string, unknown>): FeedSearch => ({ q: text(search.q) }),
+  getParentRoute: () => shell, path: "/",
+  validateSearch: (search: Record<string, unknown>): FeedSearch => ({ q: text(search.q), tab: search.tab === "following" ? "following" : undefined }),
   component: lazyRouteComponent(() => import("@/features/feed/pages"), "FeedPage"),
 });
 const orders = createRoute({

@@ -11,7 +11,7 @@ from litestar import Request, Response, get, patch, post
 from litestar.params import Parameter, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from livestall import live, video
+from livestall import accounts, live, video
 from livestall.accounts import Actor
 from livestall.base import devices
 from livestall.base.db import Database, Tx
@@ -51,14 +51,21 @@ class ShowEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 @get("/api/shows", opt=may(Who.anyone))
 async def list_shows(
-    db: Database, addresses: Addresses, kind: Annotated[Literal["live", "scheduled", "replay"] | None, QueryParameter(name="state")] = None,
-    creator_id: UUID | None = None, cursor: Cursor = None,
+    db: Database, actor: Actor, addresses: Addresses, kind: Annotated[Literal["live", "scheduled", "replay"] | None, QueryParameter(name="state")] = None,
+    creator_id: UUID | None = None, following: bool = False, cursor: Cursor = None,
 ) -> Page[ShowCard]:  # fmt: skip
-    """The shows everybody may see, the newest first."""
+    """The shows everybody may see, the newest first; `following`: only of the channels that I follow.
+
+    Raises Unauthenticated when somebody who is not signed in asks for what they follow.
+    """
     states = FEED[kind] if kind else [one for some in FEED.values() for one in some]
+    creator_ids = None if creator_id is None else [creator_id]
     async with db.read() as read:
+        if following:
+            mine = await accounts.followed(read, actor.need_user())
+            creator_ids = mine if creator_ids is None else [one for one in creator_ids if one in mine]
         found = await store.page(
-            read, states=states, creator_id=creator_id, host_or_staff=None, before=_before(cursor), limit=PAGE + 1
+            read, states=states, creator_ids=creator_ids, host_or_staff=None, before=_before(cursor), limit=PAGE + 1
         )
         return await _page(read, found, addresses)
 
@@ -68,7 +75,7 @@ async def list_my_shows(db: Database, actor: Actor, addresses: Addresses, cursor
     """The shows that I host or help with, in every state."""
     async with db.read() as read:
         found = await store.page(
-            read, states=None, creator_id=None, host_or_staff=actor.need_user(), before=_before(cursor), limit=PAGE + 1
+            read, states=None, creator_ids=None, host_or_staff=actor.need_user(), before=_before(cursor), limit=PAGE + 1
         )
         return await _page(read, found, addresses)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID
 
 import httpx
@@ -43,6 +44,12 @@ class Beat(msgspec.Struct, frozen=True):
     """What a media process of ours says of itself every few seconds."""
 
     server: Server
+
+
+class BeatTaken(msgspec.Struct, frozen=True):
+    """The answer to a beat: the time by the market's database, with which the media process compares its clock."""
+
+    now: datetime
 
 
 NO_QUERY: Mapping[str, str] = {}

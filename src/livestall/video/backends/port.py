@@ -27,7 +27,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     market itself reaches it.
 
     `folder`: of our own process the name of the folder that holds its recordings, which others may share; of another
-    server the path under which a worker finds its recordings (empty: no replays).
+    server the path under which a worker finds its recordings (empty: no replays). `clock_skew_seconds` is how far its
+    host is ahead of the market's database; null while it does not know.
     """
 
     id: Annotated[str, Meta(pattern=f"^({NAME})?$")]
@@ -41,6 +42,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     segment_seconds: Annotated[float, Meta(ge=0.1, le=30)] = 2.0
     accepts: bool = True
     publishers: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    clock_skew_seconds: Annotated[float, Meta(ge=-1e12, le=1e12)] | None = None
+    clock_error_seconds: Annotated[float, Meta(ge=0, le=1e6)] | None = None
 
 
 class KnownServer(Server, frozen=True, kw_only=True):

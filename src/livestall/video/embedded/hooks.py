@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import msgspec
 import structlog
 
 from livestall.base import clock, keys
-from livestall.video.backends.embedded import SIGNATURE, Beat, Refused
+from livestall.video.backends.embedded import SIGNATURE, Beat, BeatTaken, Refused
 from livestall.video.backends.port import Server
 from livestall.video.embedded.rtmp import NotAdmitted
 from livestall.video.model import Grant, Hook, Ingress
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 ASK_DELAYS = (0.0, 0.3, 0.7, 1.5, 2.5)
 TELL_DELAYS = (0.2, 0.5, 1.0, 2.0, 5.0)
 QUEUE_MAX = 10_000
+READINGS = 10
 BEAT_SECONDS, FIRST_BEAT_SECONDS = 3.0, 0.3
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 UNREACHABLE = "the market cannot be reached at the moment; nothing is wrong with your key, try again in a minute"
@@ -35,6 +37,7 @@ class Market:
         self._queue: asyncio.Queue[Hook] = asyncio.Queue(QUEUE_MAX)
         self._worker: asyncio.Task[None] | None = None
         self._granted: dict[UUID, tuple[str, Grant]] = {}
+        self._readings: deque[clock.Reading] = deque(maxlen=READINGS)
 
     async def start(self) -> None:
         self._client = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=False)
@@ -59,13 +62,28 @@ class Market:
         while True:
             body = msgspec.json.encode(Beat(describe()))
             try:
-                status, _ = await self._post(f"{self._url}/beat", "beat", body)
+                asking = clock.Asking()
+                status, told = await self._post(f"{self._url}/beat", "beat", body)
+                self.compare(asking, told)
                 pause = BEAT_SECONDS
                 if status >= 300:
                     log.warning("the market does not take this media server in", status=status)
             except (aiohttp.ClientError, TimeoutError) as error:
                 log.debug("market unreachable", error=repr(error))
             await asyncio.sleep(pause)
+
+    @property
+    def clock(self) -> clock.Reading | None:
+        """How far this host's clock is ahead of the market's, by the surest of the last answers."""
+        return clock.best(self._readings) if self._readings else None
+
+    def compare(self, asking: clock.Asking, told: bytes) -> None:
+        """Compare our clock with the time in the answer to a beat; an older market tells none."""
+        try:
+            self._readings.append(asking.told(msgspec.json.decode(told, type=BeatTaken).now))
+        except msgspec.MsgspecError:
+            return
+        clock.SKEW.set(clock.best(self._readings).sure_seconds)
 
     async def authorise(self, stream_id: UUID, secret: str, protocol: Ingress, ip: str) -> Grant:
         """Leave to publish, or NotAdmitted. While the market is away, a key it accepted before is good enough."""

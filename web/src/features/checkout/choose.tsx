@@ -22,8 +22,8 @@ export function useChoice(offer: Offer): [Choice, (next: Choice) => void, OfferV
   return [choice, setChoice, offer.variants.find((variant) => variant.variant_id === choice.variantId)];
 }
 
-/** The head of the sheet: picture and price of what is chosen. */
-export function Chosen({ offer, variant }: { offer: Offer; variant: OfferVariant | undefined }) {
+/** The head of the sheet: picture and price of what is chosen; its `quantity` once that is settled. */
+export function Chosen({ offer, variant, quantity }: { offer: Offer; variant: OfferVariant | undefined; quantity?: number }) {
   const { t } = useTranslation("checkout");
   const shown = variant ?? leadVariant(offer);
   return (
@@ -32,21 +32,24 @@ export function Chosen({ offer, variant }: { offer: Offer; variant: OfferVariant
       <div className={styles.chosenText}>
         {shown && <Price money={shown.price} was={shown.was} size="large" />}
         <p className={styles.chosenTitle}>{offer.title}</p>
-        <p className={styles.quiet}>{variant ? variant.title : t("choose.variant")}</p>
+        <p className={styles.quiet}>{variant ? variant.title : t("choose.variant")}{quantity !== undefined && <> × <span className="num">{quantity}</span></>}</p>
       </div>
     </div>
   );
 }
 
-export function ChooseVariant({ offer, choice, onChoice }: { offer: Offer; choice: Choice; onChoice: (next: Choice) => void }) {
+interface Choosing { offer: Offer; choice: Choice; locked: boolean; onChoice: (next: Choice) => void }
+
+/** Variant and quantity. `locked` while a claim for them is under way: what is bought is what was asked for. */
+export function ChooseVariant({ offer, choice, locked, onChoice }: Choosing) {
   const { t } = useTranslation("checkout");
   const variant = offer.variants.find((item) => item.variant_id === choice.variantId);
   const most = quantityLimit(offer, variant);
   const quantity = Math.min(choice.quantity, most);
   const names = Object.keys(offer.variants[0]?.options ?? {}).join(" / ");
   return (
-    <>
-      <div role="group" aria-label={names || t("choose.variants")} className={styles.group}>
+    <fieldset disabled={locked} className={styles.choosing}>
+      {offer.variants.length > 1 && <div role="group" aria-label={names || t("choose.variants")} className={styles.group}>
         <h3>{names || t("choose.variants")}</h3>
         <div className={styles.chips}>
           {offer.variants.map((item) => {
@@ -59,7 +62,7 @@ export function ChooseVariant({ offer, choice, onChoice }: { offer: Offer; choic
             );
           })}
         </div>
-      </div>
+      </div>}
       <div className={cx(styles.group, styles.quantity)}>
         <h3 id="quantity">{t("choose.quantity")}</h3>
         <div className={styles.stepper} role="group" aria-labelledby="quantity">
@@ -69,6 +72,6 @@ export function ChooseVariant({ offer, choice, onChoice }: { offer: Offer; choic
         </div>
       </div>
       {offer.per_buyer !== null && <p className={styles.quiet}>{t("choose.perBuyer", { count: offer.per_buyer })}</p>}
-    </>
+    </fieldset>
   );
 }

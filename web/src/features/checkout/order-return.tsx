@@ -13,7 +13,8 @@ import styles from "./checkout.module.css";
 
 const POLL_MS = [700, 1000, 1500, 2000, 3000, 5000];
 
-const failed = (order: Order) => order.state === "placed" && order.payment?.state === "failed";
+/** Nobody has begun to pay it, or the payment came to nothing. */
+const unpaid = (order: Order) => order.state === "placed" && (order.payment === null || order.payment.state === "failed");
 
 /** Back from the provider's page: asks with back-off until the order is paid, or offers to pay again. */
 export function OrderReturn({ orderId, onClose, returnPath }: { orderId: string; onClose: () => void; returnPath: string }) {
@@ -24,7 +25,7 @@ export function OrderReturn({ orderId, onClose, returnPath }: { orderId: string;
   });
   const order = query.data;
   useEffect(() => { if (order && order.state !== "placed") forgetClaim(order.id); }, [order]);
-  if (order && failed(order)) return <Pay order={order} onClose={onClose} returnPath={returnPath} />;
+  if (order && unpaid(order)) return <Pay order={order} onClose={onClose} returnPath={returnPath} />;
   const title = t(!order || order.state === "placed" ? "return.title" : order.state === "paid" || order.state === "completed" ? "end.paid" : "end.notBought");
   return (
     <Sheet open onClose={onClose} kind="side" title={title}>

@@ -18,11 +18,11 @@ export function FoundProducts({ q }: { q: string }) {
     <section className={styles.section} aria-live={q ? "polite" : "off"}>
       <h2>{t("products")}</h2>
       {found.data.items.length === 0 && <p className={styles.none}>{t("noProducts", { q })}</p>}
-      <ul className={styles.products}>
+      <ul className={styles.goods}>
         {found.data.items.map((product) => (
           <li key={product.id}>
-            <Link to="/products/$id" params={{ id: product.id }} search={{}} className={styles.product}>
-              <Photo url={product.picture_url} size={72} />
+            <Link to="/products/$id" params={{ id: product.id }} search={{}} className={styles.card}>
+              <Photo url={product.picture_url} className={styles.cardPhoto} />
               <span className={styles.words}><b>{product.title}</b><span>{product.seller_name}</span><Price money={product.price_from} /></span>
             </Link>
           </li>

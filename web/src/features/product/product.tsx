@@ -58,11 +58,12 @@ export function ProductView({ productId, renderCheckout }: Props) {
         <h1>{product.title}</h1>
         {lead && <p className={styles.price}>{pricesDiffer && <span>{t("from")}</span>}<Price money={lead.price} was={lead.was} size="large" /></p>}
         <p className={styles.seller}><Icon name="stall" size={18} />{product.seller.name}</p>
-        <ul className={styles.variants} aria-label={t("kinds")}>
+        {offer.variants.length === 1 && offer.variants[0] && !gone && <p className={styles.left}>{t("available", { count: offer.variants[0].available })}</p>}
+        {offer.variants.length > 1 && <ul className={styles.variants} aria-label={t("kinds")}>
           {offer.variants.map((variant) => (
             <li key={variant.variant_id}><span>{variant.title || product.title}</span><span className={styles.left}>{variant.available > 0 ? t("available", { count: variant.available }) : t("gone")}</span><Price money={variant.price} /></li>
           ))}
-        </ul>
+        </ul>}
         <div className={styles.buy}><Button tone="buy" size="large" wide disabled={gone} onClick={() => setOpen(true)}>{t(gone ? "gone" : "buy")}</Button></div>
         {product.description && <section className={styles.text}><h2>{t("about")}</h2>{product.description.split(/\n+/).map((part, index) => <p key={index}>{part}</p>)}</section>}
       </div>

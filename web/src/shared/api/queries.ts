@@ -20,10 +20,13 @@ export function makeQueryClient(): QueryClient {
 
 export const meQuery = queryOptions({ queryKey: ["me"], queryFn: ({ signal }) => api.get<Me>("/me", { signal }), staleTime: 60_000 });
 
-export const showsQuery = (state: "live" | "scheduled" | "replay") =>
+export type FeedKind = "all" | "following";
+
+/** Shows of everybody, or of the channels that I follow; the latter needs somebody who is signed in. */
+export const showsQuery = (state: "live" | "scheduled" | "replay", kind: FeedKind = "all") =>
   queryOptions({
-    queryKey: ["shows", state],
-    queryFn: ({ signal }) => api.get<Page<ShowCard>>("/shows", { query: { state }, signal }),
+    queryKey: ["shows", kind, state],
+    queryFn: ({ signal }) => api.get<Page<ShowCard>>("/shows", { query: { state, following: kind === "following" || undefined }, signal }),
   });
 
 export const showQuery = (id: string) =>

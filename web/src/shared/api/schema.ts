@@ -1190,6 +1190,11 @@ export interface components {
             last_used_at?: string | null;
             secret?: string | null;
         };
+        /** BeatTaken */
+        BeatTaken: {
+            /** Format: date-time */
+            now: string;
+        };
         /** ChangeMe */
         ChangeMe: {
             name?: string | null;
@@ -2904,12 +2909,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Request fulfilled, nothing follows */
-            204: {
+            /** @description Request fulfilled, document follows */
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["BeatTaken"];
+                };
             };
         };
     };
@@ -3157,6 +3164,7 @@ export interface operations {
             query?: {
                 state?: "live" | "scheduled" | "replay" | null;
                 creator_id?: string | null;
+                following?: boolean;
                 cursor?: string | null;
             };
             header?: never;

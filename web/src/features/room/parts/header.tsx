@@ -19,6 +19,7 @@ function FollowButton({ creatorId }: { creatorId: string }) {
   const follow = useMutation({
     mutationFn: (on: boolean) => (on ? api.post(`/creators/${creatorId}/follow`, undefined, { retry: true }) : api.delete(`/creators/${creatorId}/follow`)),
     onMutate: (on) => client.setQueryData<Creator>(key, (old) => old && { ...old, following: on }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["shows", "following"] }),
     onError: (error) => { toastError(error); void client.invalidateQueries({ queryKey: key }); },
   });
   if (!creator) return null;
