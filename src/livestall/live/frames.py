@@ -56,9 +56,10 @@ def snapshot(body: bytes) -> bytes:
 
 
 def answer(command_id: UUID, result: Any) -> bytes:
-    """`result` may be JSON already (`msgspec.Raw`)."""
-    if isinstance(result, msgspec.Raw):
-        return b'{"type":"answer","id":%b,"ok":true,"result":%b}' % (_encode(command_id), bytes(result))
+    """`result` may have its JSON ready, as `json`."""
+    ready = getattr(result, "json", None)
+    if isinstance(ready, bytes):
+        return b'{"type":"answer","id":%b,"ok":true,"result":%b}' % (_encode(command_id), ready)
     return _encode({"type": "answer", "id": command_id, "ok": True, "result": result})
 
 

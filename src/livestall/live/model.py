@@ -111,8 +111,8 @@ class Command(msgspec.Struct, frozen=True):
 
     `run(caller, id, body)` returns the result of the answer or raises a Refusal. For what comes in rushes there is
     `start(caller, id, body, tell, answer)`, which returns at once: it calls `tell` any number of times with how far it
-    is, and `answer` once with the result, which may be JSON already, or with the exception that stands against it.
-    `close` is awaited when the process ends.
+    is, and `answer` once with the result, which may have its JSON ready as `json`, or with the exception that stands
+    against it. `close` is awaited when the process ends.
     """
 
     form: type[Any]

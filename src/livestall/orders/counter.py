@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from math import ceil
 from typing import Any
@@ -27,7 +27,7 @@ from livestall.base.db import AGAIN, LOST, Database, Tx, begun
 from livestall.base.errors import Refusal, Unavailable
 from livestall.orders import actions
 from livestall.orders.desk import Desk, Ready, prepare
-from livestall.orders.model import Draft, Settings
+from livestall.orders.model import Draft, LineTicket, Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import LineFull
 
@@ -65,16 +65,32 @@ moment earlier: its order is found now."""
 
 class Entry:
     """A claim in line. `answer` (await it) is the order, or raises the refusal that stands against the claim; `then`
-    calls instead, which costs less."""
+    calls instead, which costs less. `place` and `shown` are the line's: the best place so far, and the last one told
+    to those in `tellers`."""
 
-    __slots__ = ("_answer", "_lane", "_number", "_then", "at", "draft", "said", "trace")
+    __slots__ = (
+        "_answer",
+        "_lane",
+        "_listeners",
+        "_number",
+        "at",
+        "draft",
+        "place",
+        "said",
+        "shown",
+        "tellers",
+        "trace",
+    )
 
     def __init__(self, lane: _Lane, number: int, draft: Draft) -> None:
         self._lane, self._number, self.draft = lane, number, draft
         self.at = time.monotonic()
         self.said: Placed | Exception | None = None
-        self._then: list[Told] = []
+        self._listeners: tuple[Told, ...] = ()
         self._answer: asyncio.Future[Placed] | None = None
+        self.place = number - lane.done + 1
+        self.shown = 0
+        self.tellers: tuple[Callable[[LineTicket], None], ...] = ()
         self.trace = trace.here() if trace.on() else None
 
     def told(self, said: Placed | Exception) -> None:
@@ -82,14 +98,14 @@ class Entry:
         if self.said is not None:
             return
         self.said = said
-        listeners, self._then = self._then, []  # or listener and entry would hold each other, for the collector to find
+        listeners, self._listeners = self._listeners, ()  # or both would hold each other, for the collector to find
         for listener in listeners:
             listener(said)
 
     def then(self, listener: Told) -> None:
         """Call `listener` with the answer: once, at once if it is there."""
         if self.said is None:
-            self._then.append(listener)
+            self._listeners += (listener,)
         else:
             listener(self.said)
 
@@ -122,6 +138,10 @@ class Entry:
         return (self.ahead + 1) / self._lane.per_second
 
 
+Left = Callable[[Sequence[Entry], Sequence[Placed | Exception]], None]
+"""Called with claims that are no longer in line and their answers, just before those are told."""
+
+
 class Counter:
     """Places orders for one process. `close` when the process ends; claims not answered by then get Unavailable."""
 
@@ -133,6 +153,11 @@ class Counter:
         settings = config.of(Settings)
         size = batch_max or settings.batch_max
         self._lanes = [_Lane(db, size, verb, committed) for _ in range(lanes or settings.lanes)]
+
+    def tell_who_leaves(self, left: Left) -> None:
+        """Call `left` with everyone who leaves the line, many at a time."""
+        for lane in self._lanes:
+            lane.left = left
 
     async def place(self, draft: Draft) -> Placed:
         """The answer to `draft`, once, after its batch was committed. Raises the refusal that stands against it,
@@ -184,6 +209,7 @@ class _Lane:
         self._legs: list[Any] = [None, None]
         self._desk = Desk()
         self._closed = False
+        self.left: Left | None = None
         self.per_second = float(batch_max)
         self.entered = self.begun = self.done = 0
 
@@ -199,7 +225,8 @@ class _Lane:
         entry = Entry(self, self.entered, draft)
         self.entered += 1
         self._waiting.append(entry)
-        self._arrived.set()
+        if not self._arrived.is_set():
+            self._arrived.set()
         return entry
 
     async def close(self) -> None:
@@ -215,8 +242,7 @@ class _Lane:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        for entry in self._waiting:
-            entry.told(Unavailable())
+        self._tell_all(self._waiting, Unavailable())
         self._waiting.clear()
         self.done = self.begun = self.entered
         for leg in range(len(self._legs)):
@@ -233,7 +259,7 @@ class _Lane:
                 await self._arrived.wait()
             await asyncio.sleep(0)  # everything that is ready in this turn of the loop belongs to the batch
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch_max))]
-            with _answered(batch):
+            with self._answered(batch):
                 with _traced("orders prepare", batch):
                     ready = await self._prepare([entry.draft for entry in batch])
                 if ready is not None and ready.early:
@@ -260,8 +286,7 @@ class _Lane:
             self.done += len(early)
         else:
             last.early += len(early)
-        for place, answer in early.items():
-            batch[place].told(answer)
+        self._tell([batch[place] for place in early], list(early.values()))
         WAIT_SECONDS.observe(time.monotonic() - batch[0].at)
         await asyncio.sleep(0)
         return [entry for place, entry in enumerate(batch) if place not in early]
@@ -280,7 +305,7 @@ class _Lane:
         self.begun += len(batch)
         start = time.monotonic()
         try:
-            with _answered(batch), _traced("orders batch", batch):
+            with self._answered(batch), _traced("orders batch", batch):
                 answers = await self._decide(batch, turn.ready, turn.leg)
         finally:
             self.begun += turn.early
@@ -295,11 +320,30 @@ class _Lane:
         BATCH_SECONDS.observe(now - start)
         WAIT_SECONDS.observe(now - batch[0].at)
         WAITING.set(len(self._waiting))
-        with _answered(batch):
+        with self._answered(batch):
             for place in range(0, len(batch), TELL_SLICE):
-                for entry, answer in zip(batch[place : place + TELL_SLICE], answers[place:], strict=False):
-                    entry.told(answer)
+                self._tell(batch[place : place + TELL_SLICE], answers[place : place + TELL_SLICE])
                 await asyncio.sleep(0)  # the batch that follows wants the loop as well
+
+    def _tell(self, entries: Sequence[Entry], answers: Sequence[Placed | Exception]) -> None:
+        if self.left is not None:
+            self.left(entries, answers)
+        for entry, answer in zip(entries, answers, strict=True):
+            entry.told(answer)
+
+    def _tell_all(self, entries: Iterable[Entry], answer: Exception) -> None:
+        """The same to all who have heard nothing yet."""
+        waiting = [entry for entry in entries if entry.said is None]
+        self._tell(waiting, [answer] * len(waiting))
+
+    @contextmanager
+    def _answered(self, batch: Sequence[Entry]) -> Generator[None]:
+        """Whatever stops the lane, nobody of the batch waits for ever."""
+        try:
+            yield
+        except BaseException:
+            self._tell_all(batch, Unavailable())
+            raise
 
     async def _decide(self, batch: Sequence[Entry], ready: Ready | None, leg: int) -> list[Placed | Exception]:
         """An answer for every claim of the batch, whatever happens."""
@@ -351,14 +395,3 @@ class _Lane:
 def _traced(name: str, batch: Sequence[Entry]) -> AbstractContextManager[None]:
     """A span linked with the claims of the batch that are traced."""
     return trace.batch(name, [one.trace for one in batch], {"claims": len(batch)}) if trace.on() else nullcontext()
-
-
-@contextmanager
-def _answered(batch: Sequence[Entry]) -> Generator[None]:
-    """Whatever stops the lane, nobody of the batch waits for ever."""
-    try:
-        yield
-    except BaseException:
-        for entry in batch:
-            entry.told(Unavailable())
-        raise

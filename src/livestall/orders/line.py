@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from math import ceil
 from uuid import UUID
 
@@ -38,17 +36,27 @@ Same = tuple[int, int]
 """A buyer and a pool. Ids are kept as integers here, which are found and forgotten at half the cost."""
 
 
-class Waiting:
-    """One claim in line, and those who want to hear how far it is."""
+class Refused:
+    """Why claims were refused, for who comes to ask: the last REFUSALS_KEPT at most, for REFUSALS_SECONDS at least
+    unless so many come. Two generations are kept, so that nobody has to look for the oldest."""
 
-    __slots__ = ("draft", "entry", "key", "listeners", "place", "said", "since")
+    def __init__(self) -> None:
+        self._new: dict[UUID, tuple[UUID, Refusal]] = {}
+        self._old: dict[UUID, tuple[UUID, Refusal]] = {}
+        self._since = time.monotonic()
 
-    def __init__(self, draft: Draft, entry: Entry, key: Same) -> None:
-        self.draft, self.entry, self.key = draft, entry, key
-        self.listeners: list[Tell] = []
-        self.place = entry.ahead + 1
-        self.said: int | None = None
-        self.since = time.monotonic()
+    def keep(self, draft: Draft, refusal: Refusal) -> None:
+        self._new[draft.order_id] = draft.buyer_id, refusal
+
+    def forget(self) -> None:
+        """Called now and then: lets the older generation go when its time is over."""
+        now = time.monotonic()
+        if 2 * len(self._new) >= REFUSALS_KEPT or now - self._since > REFUSALS_SECONDS:
+            self._old, self._new, self._since = self._new, {}, now
+
+    def find(self, order_id: UUID, buyer_id: UUID) -> Refusal | None:
+        found = self._new.get(order_id) or self._old.get(order_id)
+        return found[1] if found is not None and found[0] == buyer_id else None
 
 
 class Line:
@@ -56,50 +64,49 @@ class Line:
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
-        self._waiting: dict[int, Waiting] = {}
+        self._waiting: dict[int, Entry] = {}
         self._same: dict[Same, int] = {}
-        self._heard: dict[Waiting, None] = {}
-        self._refused: OrderedDict[UUID, tuple[UUID, float, Refusal]] = OrderedDict()
+        self._refused = Refused()
         self._teller: asyncio.Task[None] | None = None
+        counter.tell_who_leaves(self._left)
 
-    def enter(self, draft: Draft, device: UUID | None = None) -> Waiting:
+    def enter(self, draft: Draft, device: UUID | None = None) -> Entry:
         """Stand in line; the same order again finds the place it has. Raises TooFast, DeviceTooFast, InLineAlready,
         LineFull, Unavailable."""
-        known = self._waiting.get(draft.order_id.int)
+        number = draft.order_id.int
+        known = self._waiting.get(number)
         if known is not None and known.draft.fingerprint == draft.fingerprint:
             return known
-        _check_pace(draft.buyer_id, device)
+        settings = config.of(Settings)
+        _check_pace(settings, draft.buyer_id, device)
         key = (draft.buyer_id.int, draft.lines[0].pool_id.int)
-        if self._same.get(key, 0) >= config.of(Settings).same_waiting_max:
+        same = self._same.get(key, 0)
+        if same >= settings.same_waiting_max:
             raise InLineAlready(retry_after_seconds=1)
-        waiting = Waiting(draft, self._counter.enter(draft), key)
-        self._same[key] = self._same.get(key, 0) + 1
+        entry = self._counter.enter(draft)
+        self._same[key] = same + 1
         if known is None:
-            self._waiting[draft.order_id.int] = waiting
-        waiting.entry.then(partial(self._left, waiting))
-        return waiting
+            self._waiting[number] = entry
+        return entry
 
-    def _left(self, waiting: Waiting, said: Placed | Exception) -> None:
-        draft, key = waiting.draft, waiting.key
-        if self._same[key] == 1:
-            del self._same[key]
-        else:
-            self._same[key] -= 1
-        if self._waiting.get(draft.order_id.int) is waiting:
-            del self._waiting[draft.order_id.int]
-        if isinstance(said, Refusal):
-            self._keep(draft, said)
+    def _left(self, entries: Sequence[Entry], answers: Sequence[Placed | Exception]) -> None:
+        waiting, same, refused = self._waiting, self._same, self._refused
+        for entry, answer in zip(entries, answers, strict=True):
+            draft = entry.draft
+            key = (draft.buyer_id.int, draft.lines[0].pool_id.int)
+            left = same[key] - 1
+            if left:
+                same[key] = left
+            else:
+                del same[key]
+            number = draft.order_id.int
+            if waiting.get(number) is entry:
+                del waiting[number]
+            if isinstance(answer, Refusal):
+                refused.keep(draft, answer)
+        refused.forget()
 
-    def _keep(self, draft: Draft, refusal: Refusal) -> None:
-        """Remember a refusal for who comes to ask; orders are found in the database."""
-        self._refused[draft.order_id] = (draft.buyer_id, time.monotonic(), refusal)
-        while self._refused:
-            _, at, _ = next(iter(self._refused.values()))
-            if len(self._refused) <= REFUSALS_KEPT and time.monotonic() - at < REFUSALS_SECONDS:
-                return
-            self._refused.popitem(last=False)
-
-    async def answer(self, waiting: Waiting, tell: Tell | None = None) -> Placed:
+    async def answer(self, entry: Entry, tell: Tell | None = None) -> Placed:
         """The answer to the claim, or the refusal raised; `tell` hears the place while it is a long one or the wait is,
         each time a better one than before. Who stops waiting for the answer does not leave the line."""
         answer: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
@@ -112,66 +119,55 @@ class Line:
             else:
                 answer.set_result(said)
 
-        self.hear(waiting, tell, told)
+        self.hear(entry, tell, told)
         return await answer
 
-    def hear(self, waiting: Waiting, tell: Tell | None, told: Told) -> None:
+    def hear(self, entry: Entry, tell: Tell | None, told: Told) -> None:
         """`answer` without a task: `told` is called once with the order, the refusal or what went wrong."""
-        if tell is None or waiting.entry.said is not None:
-            waiting.entry.then(told)
+        entry.then(told)
+        if tell is None or entry.said is not None:
             return
-        self._listen(waiting, tell)
-        waiting.entry.then(partial(self._heard_all, waiting, tell, told))
-
-    def _heard_all(self, waiting: Waiting, tell: Tell, told: Told, said: Placed | Exception) -> None:
-        waiting.listeners.remove(tell)
-        if not waiting.listeners:
-            self._heard.pop(waiting, None)
-        told(said)
-
-    def _listen(self, waiting: Waiting, tell: Tell) -> None:
-        waiting.listeners.append(tell)
-        self._heard[waiting] = None
+        entry.tellers += (tell,)
         if self._teller is None or self._teller.done():
             self._teller = asyncio.create_task(self._tell_all(), name="orders.line")
-        if waiting.said is not None or waiting.place > config.of(Settings).line_after:
-            ticket = self.ticket(waiting)
-            waiting.said = ticket.place
+        if entry.shown or entry.place > config.of(Settings).line_after:
+            ticket = self.ticket(entry)
+            entry.shown = ticket.place
             tell(ticket)
 
     async def _tell_all(self) -> None:
         """Tell everyone whose place is better than the last one they heard, until nobody waits."""
-        while self._heard:
+        while self._waiting:
             await asyncio.sleep(TELL_SECONDS)
             long_ago = time.monotonic() - TELL_SECONDS
-            TICKETED.set(len(self._heard))
-            for waiting in list(self._heard):
-                ticket = self.ticket(waiting)
-                if waiting.since < long_ago if waiting.said is None else ticket.place < waiting.said:
-                    waiting.said = ticket.place
-                    TOLD.inc(len(waiting.listeners))
-                    for tell in list(waiting.listeners):
+            heard = [one for one in self._waiting.values() if one.tellers]
+            TICKETED.set(len(heard))
+            for entry in heard:
+                if entry.said is not None:
+                    continue
+                ticket = self.ticket(entry)
+                if ticket.place < entry.shown if entry.shown else entry.at < long_ago:
+                    entry.shown = ticket.place
+                    TOLD.inc(len(entry.tellers))
+                    for tell in entry.tellers:
                         tell(ticket)
         TICKETED.set(0)
 
-    def ticket(self, waiting: Waiting) -> LineTicket:
+    def ticket(self, entry: Entry) -> LineTicket:
         """How far the claim is now. A place only ever gets better."""
-        entry = waiting.entry
-        waiting.place = min(waiting.place, entry.ahead + 1)
-        everyone = max(self._counter.ahead(waiting.draft), waiting.place)
-        return LineTicket(waiting.draft.order_id, waiting.place, everyone, max(1, ceil(entry.seconds)))
+        entry.place = min(entry.place, entry.ahead + 1)
+        everyone = max(self._counter.ahead(entry.draft), entry.place)
+        return LineTicket(entry.draft.order_id, entry.place, everyone, max(1, ceil(entry.seconds)))
 
-    def find(self, order_id: UUID, buyer_id: UUID) -> Waiting | Refusal | None:
+    def find(self, order_id: UUID, buyer_id: UUID) -> Entry | Refusal | None:
         """The buyer's claim if it waits here, or why it was refused some minutes ago."""
-        waiting = self._waiting.get(order_id.int)
-        if waiting is not None and waiting.draft.buyer_id == buyer_id:
-            return waiting
-        refused = self._refused.get(order_id)
-        return refused[2] if refused is not None and refused[0] == buyer_id else None
+        entry = self._waiting.get(order_id.int)
+        if entry is not None and entry.draft.buyer_id == buyer_id:
+            return entry
+        return self._refused.find(order_id, buyer_id)
 
 
-def _check_pace(account: UUID, device: UUID | None) -> None:
-    settings = config.of(Settings)
+def _check_pace(settings: Settings, account: UUID, device: UUID | None) -> None:
     if wait := pace.take("account", account, settings.claims_per_second, settings.claims_burst):
         PACED.labels("account").inc()
         raise TooFast(retry_after_seconds=ceil(wait))

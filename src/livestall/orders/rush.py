@@ -19,7 +19,8 @@ from livestall.base import config, devices, trace
 from livestall.base.errors import Refusal
 from livestall.base.http import cookies_of, problem_answer
 from livestall.orders import model
-from livestall.orders.line import Line, Waiting
+from livestall.orders.counter import Entry
+from livestall.orders.line import Line
 from livestall.orders.model import NewOrder
 from livestall.orders.model.mold import Placed
 
@@ -49,7 +50,7 @@ class Rush:
         waiting = None if body is None else await self._enter(dict(scope["headers"]), body)
         said = waiting if isinstance(waiting, Refusal | None) else await _answer(waiting)
         locale = _locale(scope)
-        if isinstance(waiting, Waiting) and said is None:
+        if isinstance(waiting, Entry) and said is None:
             where = (b"location", f"{PATH}/{waiting.draft.order_id}/place".encode())
             await _send(send, 202, [_JSON, where], _encode(self._line.ticket(waiting)))
         elif isinstance(said, Placed):
@@ -62,7 +63,7 @@ class Rush:
             return
         scope["path_template"] = PATH  # for who counts requests by route
 
-    async def _enter(self, headers: Headers, body: bytes) -> Waiting | Refusal | None:
+    async def _enter(self, headers: Headers, body: bytes) -> Entry | Refusal | None:
         """The claim's place in line, or why it has none; None for what the framework should look at."""
         if b"prefer" in headers:
             return None
@@ -99,7 +100,7 @@ async def _read(receive: Receive) -> tuple[list[Any], bytes | None]:
             return messages, b"".join(parts)
 
 
-async def _answer(waiting: Waiting) -> Placed | Exception | None:
+async def _answer(waiting: Entry) -> Placed | Exception | None:
     """What became of the claim; None if that takes long."""
     loop = asyncio.get_running_loop()
     said: asyncio.Future[Placed | Exception | None] = loop.create_future()
@@ -108,7 +109,7 @@ async def _answer(waiting: Waiting) -> Placed | Exception | None:
         if not said.done():
             said.set_result(answer)
 
-    waiting.entry.then(told)
+    waiting.then(told)
     timer = loop.call_later(config.of(model.Settings).line_patience_seconds, told, None)
     try:
         return await said

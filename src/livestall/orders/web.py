@@ -23,7 +23,6 @@ from livestall.orders import actions, model, store
 from livestall.orders.counter import Counter
 from livestall.orders.line import Line
 from livestall.orders.model import Address, LineTicket, NewOrder, NewOrderLine, Order, SavedAddress
-from livestall.orders.model.mold import Placed
 from livestall.orders.rush import Rush
 from livestall.payments import PayPage
 
@@ -67,14 +66,7 @@ def buy(db: Database, hurry: Callable[[], None]) -> Command:
         if caller.person is None:
             raise Unauthenticated
         wanted = NewOrder(order_id, body.lines, caller.channel, body.address)
-
-        def told(said: Placed | Exception) -> None:
-            if isinstance(said, Exception):
-                answer(said)
-                return
-            answer(msgspec.Raw(said.json))
-
-        line.hear(line.enter(model.draft(caller.person, wanted), caller.device), tell, told)
+        line.hear(line.enter(model.draft(caller.person, wanted), caller.device), tell, answer)
 
     return Command(BuyCommand, start=start, close=counter.close)
 
@@ -89,7 +81,7 @@ async def place_order(
     waiting = line.enter(model.draft(actor.need_user(), data), device)
     hurried = "respond-async" in request.headers.get("prefer", "")
     patience = ASYNC_SECONDS if hurried else config.of(model.Settings).line_patience_seconds
-    answer = waiting.entry.answer
+    answer = waiting.answer
     done, _ = await asyncio.wait([answer], timeout=patience)
     if not done:
         answer.add_done_callback(lambda late: late.exception())  # whoever asks for the place is told

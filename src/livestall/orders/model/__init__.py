@@ -121,8 +121,9 @@ _AFTER_ID = 42
 
 def draft(buyer_id: UUID, wanted: NewOrder) -> Draft:
     """The draft of a buyer's wish. Raises Invalid for what no edge should have let through."""
-    wrong = not 1 <= len(wanted.lines) <= LINES_MAX
-    for line in wanted.lines:
+    lines = wanted.lines
+    wrong = not 1 <= len(lines) <= LINES_MAX
+    for line in lines:
         wrong |= not 1 <= line.quantity <= 999
     if wrong:
         raise Invalid(reason=f"an order has 1 to {LINES_MAX} lines, each of 1 to 999 units")
@@ -130,7 +131,7 @@ def draft(buyer_id: UUID, wanted: NewOrder) -> Draft:
     fingerprint = hashlib.blake2b(_PAIR_WITH_ID + buyer_id.bytes + contents, digest_size=16).digest()
     end = -1 if wanted.address is None else -len(_encode(wanted.address))
     return Draft(
-        wanted.id, buyer_id, wanted.lines, wanted.show_id, wanted.address, fingerprint, contents[_AFTER_ID:end]
+        wanted.id, buyer_id, lines, wanted.show_id, wanted.address, fingerprint, contents[_AFTER_ID:end]
     )
 
 
