@@ -123,6 +123,13 @@ def results(
     return "\n".join(lines) + "\n" + body
 
 
+def minutes(took: Mapping[str, int]) -> str:
+    """Where the time of a whole run goes: the seconds of each file."""
+    rows = [f"| `{name}` | {seconds} |" for name, seconds in sorted(took.items(), key=lambda one: -one[1])]
+    head = ["", "## How long it takes", "", "| file | seconds |", "|---|--:|"]
+    return "\n".join([*head, *rows, f"| **all** | **{sum(took.values()):,}** |", ""])
+
+
 def machine() -> list[str]:
     """What the numbers were taken on: no names, no paths."""
     model, memory = "", ""

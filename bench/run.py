@@ -68,25 +68,31 @@ def run(file: Path) -> str | None:
 
 
 def page(failures: list[str]) -> str:
-    """RESULTS.md of everything that is kept. A group's words are the docstrings of its files."""
+    """RESULTS.md of everything that is kept. A group's words are the docstrings of its files; a file belongs to the
+    group of its first line."""
     records: list[dict[str, Any]] = []
     words: dict[str, str] = {}
+    took: dict[str, int] = {}
     for kept in sorted(KEPT.glob("*.json")):
         content = json.loads(kept.read_text())
         source = HERE / content["file"]
         if not source.exists():  # it was measured once, by a file that is no more
             continue
         records += content["lines"]
+        took[source.stem] = content["seconds"]
         text = (ast.get_docstring(ast.parse(source.read_text())) or "").partition("\n\n    python")[0]
-        for group in {one["name"].partition(".")[0] for one in content["lines"]}:
-            words[group] = "\n\n".join(filter(None, [words.get(group, ""), text]))
-    return _table.results(records, words, failures, _table.machine(), datetime.now(UTC).date().isoformat())
+        group = content["lines"][0]["name"].partition(".")[0]
+        words[group] = "\n\n".join(filter(None, [words.get(group, ""), text]))
+    day = datetime.now(UTC).date().isoformat()
+    return _table.results(records, words, failures, _table.machine(), day) + _table.minutes(took)
 
 
 def main() -> int:
     KEPT.mkdir(parents=True, exist_ok=True)
+    begin = time.monotonic()
     failures = [failure for file in files(sys.argv[1:]) if (failure := run(file))]
     PAGE.write_text(page(failures))
+    say(f"{(time.monotonic() - begin) / 60:.1f} minutes in all")
     for failure in failures:
         say(failure)
     return 1 if failures else 0

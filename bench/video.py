@@ -35,7 +35,7 @@ from livestall.video.model import Grant
 WIDTH, HEIGHT, FPS, GOP = 1280, 720, 30, 30
 STRIP, BLOCK, CODES = 48, 32, 40
 LOOP_FRAMES = 30
-WARM_SECONDS, MEASURE_SECONDS, PINS = 4.0, 5.0, 4
+WARM_SECONDS, MEASURE_SECONDS, PINS = 3.0, 4.0, 4
 SECRET = secrets.token_hex(32)
 HLS = Path(__file__).parents[1] / "web/node_modules/hls.js/dist/hls.min.js"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -256,7 +256,7 @@ async def run_once(browser: Any, mode: str) -> dict[str, Any]:
 
 async def main(count: int) -> None:
     if not HLS.exists():
-        sys.exit("hls.js is missing: run `npm ci` in web/ first")
+        sys.exit("hls.js is missing: run `make setup` first")
     modes = ["default", "interactive"]
     with tempfile.TemporaryDirectory() as folder:
         if _nginx_rtmp.command(Path(folder), 0, 0) is None:

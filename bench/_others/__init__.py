@@ -52,7 +52,7 @@ class Other:
     command: Callable[[int, ExitStack], list[str]]
     missing: str = ""
     note: str = ""
-    seconds: float = 6.0
+    seconds: float = 5.0
     """How long it is measured: who needs a second for one broadcast delivers in bursts."""
 
 

@@ -15,6 +15,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 sys.path.append(str(BENCH))
 
 import _chart  # noqa: E402
+import _curves  # noqa: E402
 import _harness  # noqa: E402
 import _table  # noqa: E402
 import run  # noqa: E402
@@ -95,6 +96,11 @@ def test_a_later_line_of_the_same_name_holds() -> None:
     assert groups == {"a": [{"name": "a.x", "value": 2}]}
 
 
+def test_the_page_says_how_long_each_file_took() -> None:
+    said = _table.minutes({"start": 20, "video": 1200})
+    assert said.index("| `video` | 1200 |") < said.index("| `start` | 20 |") < said.index("| **all** | **1,220** |")
+
+
 def test_numbers_are_found_among_other_output() -> None:
     assert run.lines('warming up\n{"name": "a.b", "value": 1}\n[1]\n{"no": 1}\n') == [{"name": "a.b", "value": 1}]
 
@@ -120,16 +126,24 @@ def test_steps_are_round_and_reach_the_top() -> None:
 
 def test_a_picture_is_well_formed_and_carries_its_words() -> None:
     panel = _chart.Panel("CPU <%>", "viewers", [(100, [1, 2, 3]), (200, [2, 4, 9])])
-    picture = _chart.svg("Viewers & more", [panel, panel])
+    picture = _chart.svg("Viewers & more", [panel, panel, panel])
     root = ET.fromstring(picture)
     texts = ["".join(one.itertext()) for one in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"Viewers & more", "CPU <%>", "viewers"} <= set(texts)
     lines = [one for one in root.iter() if one.get("class") == "line" and one.get("points")]
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert len(str(lines[0].get("points")).split()) == 2
     assert "prefers-color-scheme: dark" in picture
 
 
-def test_a_picture_is_shown_in_its_group() -> None:
-    one = {**_harness.record("curve.x_bend", "", [1.0]), "picture": "../x.svg"}
-    assert "![curve.x_bend](../x.svg)" in _table.section("curve", [one])
+def test_a_bend_is_that_of_each_run_and_of_the_part_that_one_thing_makes() -> None:
+    runs = [(0.0, [0.0, 0.0]), (5.0, [5.0, 5.0]), (10.0, [10.0, 20.0]), (20.0, [10.0, 20.0])]
+    assert _curves.bends(_chart.Panel("", "", runs, until=10)) == pytest.approx([1, 3])
+    assert _curves.bends(_chart.Panel("", "", runs)) != pytest.approx([1, 3])
+    assert _chart.Panel("", "", runs, until=10).steady() == [(0, 0), (5, 5), (10, 20)]
+
+
+def test_a_picture_is_shown_in_its_group_with_its_words() -> None:
+    one = {**_harness.record("curve.x_bend", "", [1.0]), "picture": "../x.svg", "explained": "Why it bends."}
+    said = _table.section("curve", [one])
+    assert said.index("![curve.x_bend](../x.svg)") < said.index("Why it bends.")

@@ -13,9 +13,14 @@ MASK = b"\0\0\0\0"
 
 
 def request(path: str, ticket: str) -> bytes:
+    return ask_upgrade(f"{path}?ticket={ticket}")
+
+
+def ask_upgrade(target: str) -> bytes:
+    """What a browser sends to open a socket at `target`, which carries its ticket."""
     key = base64.b64encode(os.urandom(16)).decode()
     return (
-        f"GET {path}?ticket={ticket} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET {target} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
     ).encode()
 

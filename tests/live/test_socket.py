@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import os
+import weakref
 from typing import Any
 
 import jwt
@@ -376,3 +378,21 @@ async def test_closing_says_bye_and_when_to_come_back(make_wire, get) -> None:
     await wire.server.close(Unavailable())
     bye = await bye_of(client, get)
     assert 0 < bye["retry_seconds"] <= 2
+
+
+async def test_who_leaves_leaves_nothing_that_the_collector_must_find(wire, get, wait) -> None:
+    """A gateway collects cycles seldom: what hung together kept ten kilobytes of every visit for a long time."""
+    channel = wire.open(events=3)
+    gc.collect()
+    gc.disable()
+    try:
+        clients = [await wire.join(channel) for _ in range(5)]
+        for client in clients:
+            await get(client)
+        left = [weakref.ref(one) for one in wire.server.connections]
+        assert len(left) == 5
+        for client in clients:
+            await client.close()
+        await wait(lambda: not any(one() for one in left))
+    finally:
+        gc.enable()

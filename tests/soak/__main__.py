@@ -1,4 +1,5 @@
-"""`make soak`: a show that sells for half an hour while everything is killed that can be killed.
+"""`make soak`: a show that sells for half an hour while everything is killed that can be killed. Before it come twenty
+thousand who never read.
 
 python tests/soak [seconds]     (or SOAK_SECONDS). Writes docs/soak.md. Exits 1 if an invariant does not hold.
 """
@@ -22,10 +23,12 @@ from invariants import Found, check
 from network import Line, bad_line
 from people import LIMIT, Buyer, Shelf
 from report import Run, write
+from silent import SETTINGS as FOR_THE_SILENT
+from silent import Silence, never_read
 from trouble import Camera, Hostile, Killer
 
 from helpers.faults import processes_of
-from helpers.market import Cast, Served, seed, until
+from helpers.market import Cast, Served, free_ports_in_a_row, seed, until
 from helpers.redis_server import RedisServer
 from helpers.rooms import AWAY, Viewer
 from livestall.app import postgres
@@ -37,8 +40,8 @@ BUYERS, VIEWERS, FAR = 24, 20, 20
 LOSS_PERCENT, DELAY_MS = 2, 120
 QUIET_SECONDS = 90
 SETTINGS: dict[str, object] = {
-    "rooms__grace_seconds": 300, "live__processes": 2, "web__processes": 2, "web__host": "0.0.0.0",
-    "orders__hold_seconds": 60, "secret": secrets.token_hex(32),
+    "rooms__grace_seconds": 300, "web__processes": 2, "web__host": "0.0.0.0", "orders__hold_seconds": 60,
+    "secret": secrets.token_hex(32), **FOR_THE_SILENT,
 }  # fmt: skip
 
 
@@ -69,11 +72,15 @@ class Soak:
             camera = Camera(cast, show["id"], await cast.push(show["id"]))
             await cast.go_live(show["id"])
             try:
-                return await self._storm(cast, show["id"], camera)
+                print("soak: twenty thousand who never read", flush=True)
+                silence, found = await never_read(self.served, cast, show["id"])
+                return await self._storm(cast, show["id"], camera, silence, found)
             finally:
                 camera.pusher.stop()
 
-    async def _storm(self, cast: Cast, show_id: str, camera: Camera) -> bool:
+    async def _storm(
+        self, cast: Cast, show_id: str, camera: Camera, silence: Silence, found_before: list[Found]
+    ) -> bool:
         shelf = Shelf(cast, show_id)
         buyers = [Buyer(await cast.buyer(f"Buyer {n}"), shelf) for n in range(BUYERS)]
         viewers = [Viewer(await cast.buyer(f"Viewer {n}"), show_id).start() for n in range(VIEWERS)]
@@ -104,7 +111,7 @@ class Soak:
             longest_far_seconds=max(one["longest_seconds"] for one in heard[VIEWERS:]),
             comebacks=sum(one["comebacks"] for one in heard),
         )  # fmt: skip
-        return write(run, found)
+        return write(run, silence, [*found_before, *found])
 
     async def _wait(self, killer: Killer, buyers: list[Buyer]) -> None:
         until_at = time.monotonic() + self.seconds
@@ -188,7 +195,7 @@ def main() -> int:
         line = stack.enter_context(bad_line(LOSS_PERCENT, DELAY_MS))
         redis = RedisServer().start()
         stack.callback(redis.kill)
-        served = Served(bus_url=redis.url, **SETTINGS)
+        served = Served(bus_url=redis.url, watch__port=free_ports_in_a_row(100), **SETTINGS)
         stack.callback(served.remove)
         stack.callback(served.stop)
         served.start()

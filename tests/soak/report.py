@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 from invariants import Found
+from silent import Silence
 
 PAGE = Path(__file__).parents[2] / "docs" / "soak.md"
 
@@ -40,7 +41,7 @@ def _list(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in sorted(counts.items())) or "none"
 
 
-def write(run: Run, found: Sequence[Found]) -> bool:
+def write(run: Run, silence: Silence, found: Sequence[Found]) -> bool:
     """Write the page and say it; returns whether every invariant holds."""
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     rows = [
@@ -65,6 +66,9 @@ def write(run: Run, found: Sequence[Found]) -> bool:
         "part of the viewers sits at the end of a bad line. `SOAK_SECONDS=180 make soak` is a short one. This page is",
         f"written by it; the last one ended on {at}.", "",
         "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows), "",
+        "## Before it, those who never read", "",
+        "Sockets that say hello and take in nothing more; two gateways, the settings as they come.", "",
+        "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in silence.rows()), "",
         "## What must hold at the end, exactly", "",
         *(f"- {'✓' if not one.wrong else '✗'} {one.name}{': ' + one.wrong if one.wrong else ''}" for one in found), "",
     ]  # fmt: skip

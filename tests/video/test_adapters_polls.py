@@ -72,10 +72,24 @@ async def test_mediamtx_lists_paths(vendor: Vendor) -> None:
     assert (first.stream_id, first.protocol, first.client_id) == (mine, "rtmp", f"rtmpConn:{rtmp}")
     assert first.since == datetime(2026, 11, 22, 20, 15, 30, 500_000, UTC)
     assert (second.stream_id, second.protocol) == (browser, "whip")
-    vendor.answers[f"/v3/rtmpconns/kick/{rtmp}"] = (200, "")
+    vendor.answers[f"/v3/rtmp/conns/kick/{rtmp}"] = (200, '{"status":"ok"}')
     await server.kick(Publisher(mine, first.session_id, first.client_id))
+    assert vendor.asked[1:] == [f"POST /v3/rtmp/conns/kick/{rtmp}"]
     await server.kick(Publisher(browser, second.session_id, second.client_id))  # gone meanwhile: 404
-    assert vendor.asked[1:] == [f"POST /v3/rtmpconns/kick/{rtmp}", f"POST /v3/webrtcsessions/kick/{rtmp}"]
+    assert vendor.asked[2:] == [f"POST /v3/webrtc/sessions/kick/{rtmp}", f"POST /v3/webrtcsessions/kick/{rtmp}"]
+
+
+async def test_a_mediamtx_before_1_21_ends_publishers_under_the_names_of_then(vendor: Vendor) -> None:
+    vendor.answers["/v3/rtmpconns/kick/x"] = (200, "")
+    await of(vendor, "mediamtx").kick(Publisher(ids.new(), ids.new(), "rtmpConn:x"))
+    assert vendor.asked == ["POST /v3/rtmp/conns/kick/x", "POST /v3/rtmpconns/kick/x"]
+
+
+async def test_a_path_of_mediamtx_that_plays_a_file_while_nobody_publishes_is_not_online(vendor: Vendor) -> None:
+    item = {"name": f"live/{ids.new()}", "source": {"type": "rtmpConn", "id": "x"}, "available": True, "online": False,
+            "availableTime": "2026-11-22T20:15:30Z", "onlineTime": None, "ready": True}  # fmt: skip
+    vendor.answers["/v3/paths/list"] = (200, json.dumps({"items": [item]}))
+    assert await of(vendor, "mediamtx").online() == []
 
 
 async def test_an_older_mediamtx_says_ready(vendor: Vendor) -> None:

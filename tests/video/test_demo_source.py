@@ -74,5 +74,14 @@ def test_every_product_has_a_picture_of_its_own() -> None:
 
 
 def test_the_scene_needs_no_system_font(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", [one.name for one in pictures.PRODUCTS])
+def test_nothing_of_a_cut_out_is_cut_off_by_its_edge(name: str) -> None:
+    """A light that reached the edge would stand in the moving picture as a square."""
+    alpha = pictures.cut_out(name, 200).getchannel("A")
+    edges = [alpha.crop(box) for box in ((0, 0, 200, 1), (0, 199, 200, 200), (0, 0, 1, 200), (199, 0, 200, 200))]
+    assert [edge.getextrema() for edge in edges] == [(0, 0)] * 4
+    assert alpha.getextrema()[1] == 255, "and there is something in it"
+
+
     monkeypatch.setattr(scene, "CHINESE_FONTS", ())
     assert scene.Scene("河畔", pictures.PRODUCTS[:2]).frame(1000.0).y.size == (scene.WIDTH, scene.HEIGHT)

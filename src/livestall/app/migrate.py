@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
 LOCK = 0x11_FE_57_A1
 """Key of the advisory lock that makes several starting processes migrate one after another."""
+
+TRY_SECONDS = 0.1
 
 
 def folder() -> Path:
@@ -19,14 +24,26 @@ def folder() -> Path:
     return inside if inside.exists() else Path(__file__).parents[3] / "migrations"
 
 
-def migrate(dsn: str) -> None:
-    """Run every migration that `dsn` has not seen yet."""
+def migrate(dsn: str, to: str = "head") -> None:
+    """Run every migration up to `to` that `dsn` has not seen yet. Each commits by itself: one that fails leaves those
+    before it done."""
     config = Config()
     config.set_main_option("script_location", str(folder()))
     config.set_main_option("path_separator", "os")
     engine = create_engine(dsn.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    with _alone(engine), engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
+        command.upgrade(config, to)
+
+
+@contextmanager
+def _alone(engine: Engine) -> Generator[None]:
+    """Let no two migrate at once. Whoever waits asks again and again instead of waiting in one statement: its open
+    snapshot would hold up an index that is built concurrently, for ever."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not connection.execute(text("select pg_try_advisory_lock(:key)"), {"key": LOCK}).scalar():
+            time.sleep(TRY_SECONDS)
+        try:
+            yield
+        finally:
+            connection.execute(text("select pg_advisory_unlock(:key)"), {"key": LOCK})

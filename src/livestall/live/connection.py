@@ -105,6 +105,7 @@ class Connection(WSListener):
         if self._reader is not None:
             server.hub.left(self._reader)
             server.channels.leave(self._channel, self._reader)
+            self._transport = self._reader.on_drained = self._reader.on_resync = None  # else a ring, kept until gc runs
 
     def pause_writing(self) -> None:
         if self._reader is not None:

@@ -40,6 +40,11 @@ SLICE = 2000
 BEHIND_BYTES = 16_384
 """Bytes waiting in user space from which on a reader counts as behind."""
 
+UNSENT_BYTES = 16_384
+"""Bytes that the kernel takes in for a reader who makes no room for them. What is on its way to an honest reader does
+not count, so its line stays as wide as `send_buffer_bytes`; who reads nothing holds a fraction of that. Twenty thousand
+of the silent would otherwise reach the kernel's limit for all of TCP (net.ipv4.tcp_mem), and everybody would wait."""
+
 MARK = b'"livestall-'
 """Stands in frames where each reader needs something of its own (see `Edge`)."""
 
@@ -91,6 +96,8 @@ class Reader:
         connection: socket.socket | None = transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, settings.send_buffer_bytes)
+            if connection.family != socket.AF_UNIX and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
 
 
 class Broadcast:

@@ -2,6 +2,10 @@
 
 It asks before every publisher and reader, in JSON, and takes any 2xx for yes. 401 means "with credentials, please": an
 empty first call is normal. It tells of no end, so the list of paths is what counts.
+
+Held against its documentation: "Authentication" (External HTTP server), "Record", and `api/openapi.yaml`, which since
+1.21 names `/v3/rtmp/conns/kick/{id}` what was `/v3/rtmpconns/kick/{id}`, and says `online` of a publisher that is there
+(`available` also of a path that plays a file while nobody publishes; `ready` is the old word for it).
 """
 
 from __future__ import annotations
@@ -26,8 +30,11 @@ ACTIONS: Mapping[str, HookKind] = {
     "publish": "authorize_publish", "read": "authorize_read", "playback": "authorize_read", "api": "ignore",
     "metrics": "ignore", "pprof": "ignore",
 }  # fmt: skip
-KICK = {"rtmpConn": "rtmpconns", "rtmpsConn": "rtmpsconns", "webRTCSession": "webrtcsessions", "srtConn": "srtconns",
-        "rtspSession": "rtspsessions"}  # fmt: skip
+KICK = {"rtmpConn": "rtmp/conns", "rtmpsConn": "rtmps/conns", "webRTCSession": "webrtc/sessions",
+        "srtConn": "srt/conns", "rtspSession": "rtsp/sessions", "rtspsSession": "rtsps/sessions",
+        "moqSession": "moq/sessions"}  # fmt: skip
+"""What ends a publisher, by the type of a path's source. Before 1.21 the same names without the slash."""
+
 PATHS_MAX = 1000
 PART_SECONDS = 0.2
 
@@ -39,6 +46,8 @@ class _Source(msgspec.Struct):
 
 class _Path(msgspec.Struct, rename="camel"):
     name: str
+    online: bool | None = None
+    online_time: datetime | None = None
     available: bool | None = None
     available_time: datetime | None = None
     ready: bool = False
@@ -102,8 +111,9 @@ class MediaMtx(Neighbour):
         found: list[Online] = []
         for path in told.items:
             app, _, name = path.name.partition("/")
-            there = path.ready if path.available is None else path.available
-            since = path.available_time or path.ready_time
+            told_there = [one for one in (path.online, path.available) if one is not None]
+            there = told_there[0] if told_there else path.ready
+            since = path.online_time or path.available_time or path.ready_time
             if app != APP or not there or path.source is None or since is None:
                 continue
             protocol: Ingress = "whip" if path.source.type == "webRTCSession" else "rtmp"
@@ -115,7 +125,9 @@ class MediaMtx(Neighbour):
     async def kick(self, who: Publisher) -> None:
         kind, _, client = (who.client_id or "").partition(":")
         if kind in KICK and client:
-            await self.ask(f"/v3/{KICK[kind]}/kick/{quote(client, safe='')}", "POST", missing_is_fine=True)
+            for endpoint in (KICK[kind], KICK[kind].replace("/", "")):  # of this version, and of those before 1.21
+                if await self.ask(f"/v3/{endpoint}/kick/{quote(client, safe='')}", "POST", missing_is_fine=True):
+                    return
 
     def target_latency_seconds(self) -> float:
         return self.part_seconds * 3

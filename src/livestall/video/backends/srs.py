@@ -2,6 +2,9 @@
 
 Its hooks are JSON. It wants 200 and a body: {"code":0} lets in, any other code refuses; an empty body refuses too. A
 second publisher is refused by SRS itself. Lists come from the HTTP API, which also ends publishers.
+
+Held against its wiki pages "HTTP Callback" and "HTTP API" and the check of its settings in 7.0: all names that our
+settings use are known there (`listen` outside of `rtmp {}` is the old way, which it reads all the same).
 """
 
 from __future__ import annotations

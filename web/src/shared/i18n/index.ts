@@ -48,6 +48,13 @@ export async function startI18n(): Promise<void> {
   });
 }
 
+/** The words of a feature, before it is drawn. Throws when they do not come. */
+export async function loadWords(namespace: string): Promise<void> {
+  if (i18next.hasResourceBundle(i18next.language, namespace)) return;
+  await bundles[bundlePath(i18next.language, namespace)]?.();
+  await i18next.loadNamespaces(namespace);
+}
+
 export function setLanguage(language: Locale): void {
   localStorage.setItem(STORAGE_KEY, language);
   void i18next.changeLanguage(language);

@@ -1,0 +1,29 @@
+import { lazy, useEffect } from "react";
+import { useTranslation } from "react-i18next";
+
+import { loadWords } from "@/shared/i18n";
+import { patiently } from "@/shared/lib/patiently";
+import { Sheet, Skeleton } from "@/shared/ui";
+
+/** Once the page stands and its picture has begun: whoever buys later needs nothing more of the pages' server. */
+const SOON_MS = 2000;
+
+const load = () => patiently(async () => (await Promise.all([import("@/features/checkout"), loadWords("checkout")]))[0]);
+
+// Buying is not part of the first page: the room itself stays light.
+export const Checkout = lazy(async () => ({ default: (await load()).Checkout }));
+export const OrderReturn = lazy(async () => ({ default: (await load()).OrderReturn }));
+
+/** Fetches what buying needs, a moment after the page. */
+export function useCheckoutSoon(): void {
+  useEffect(() => {
+    const timer = setTimeout(() => void load().catch(() => undefined), SOON_MS);
+    return () => clearTimeout(timer);
+  }, []);
+}
+
+/** What stands there while the part is still on its way. */
+export function CheckoutComing({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
+  return <Sheet open onClose={onClose} kind="side" title={t("loading")}><Skeleton height={160} radius={12} /></Sheet>;
+}
