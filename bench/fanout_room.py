@@ -28,8 +28,9 @@ STEADY = 10_000
 """Viewers up to whom the tick is always the same; beyond them `live.deliveries_per_second` makes it grow."""
 MANY = 5000
 CALM, RUSH = 100, 1000
-SECONDS, SPARE_FILES, LINES_MAX = 2.5, 100, 30
-"""`SPARE_FILES`: what the gateway has open besides its viewers' sockets."""
+SECONDS, SPARE_FILES, LINES_MAX, MESSAGES_MIN = 2.5, 100, 30, 2
+"""`SPARE_FILES`: what the gateway has open besides its viewers' sockets. `MESSAGES_MIN`: a second, for each viewer; the
+tick grows when others use the core."""
 
 
 def check(seen: Seen, viewers: int, rate: float) -> Seen:
@@ -39,8 +40,8 @@ def check(seen: Seen, viewers: int, rate: float) -> Seen:
     assert said["most_lines_in_a_second"] <= LINES_MAX, "a viewer was sent more lines than it can read"
     heard = said["lines_per_s"] + said["more_per_s"]
     assert abs(heard - said["said_per_s"]) <= 0.1 * rate, f"{said['said_per_s']} said, {heard} said or counted"
-    ticks = min(10, 100_000 / viewers)
-    assert said["frames_per_s"] >= 0.5 * ticks * viewers, f"only {said['frames_per_s']} messages/s reached the viewers"
+    heard_by_each = said["frames_per_s"] / viewers
+    assert heard_by_each >= MESSAGES_MIN, f"a viewer had only {heard_by_each:.2f} messages/s"
     return seen
 
 
