@@ -77,16 +77,19 @@ def tell(climbs: Sequence[Sequence[Seen]], steps: Sequence[tuple[int, float]]) -
 def curves(climbs: Sequence[Sequence[Seen]], steps: Sequence[tuple[int, float]]) -> None:
     places = [place for place, (_, rate) in enumerate(steps) if rate == CALM]
 
-    def panel(title: str, value: Callable[[Seen], float], until: float | None) -> Panel:
+    def panel(title: str, value: Callable[[Seen], float], until: float | None, *, level: bool = False) -> Panel:
         runs = [(float(steps[place][0]), [value(one[place]) for one in climbs]) for place in places]
-        return Panel(title, "viewers", runs, until)
+        return Panel(title, "viewers", runs, until, level)
 
     cpu = panel("CPU of the gateway, % of a core", lambda one: 100 * one.core, STEADY)
     memory = panel("Memory of the gateway, MB", lambda one: (one.bytes_with - one.bytes_before) / 1e6, None)
     tick = panel(
-        "A viewer has a message each … ms", lambda one: 1000 * one.said["sockets"] / one.said["frames_per_s"], STEADY
+        "Time between a viewer's messages, ms", lambda one: 1000 * one.said["sockets"] / one.said["frames_per_s"],
+        STEADY, level=True,
+    )  # fmt: skip
+    each = panel(
+        "CPU for a message to a viewer, µs", lambda one: 1e6 * one.core / one.said["frames_per_s"], STEADY, level=True
     )
-    each = panel("CPU for a message to a viewer, µs", lambda one: 1e6 * one.core / one.said["frames_per_s"], STEADY)
     full, tick_ms = each.points()[-1][0], tick.points()[-1][1]
     picture = draw("viewers", "Viewers of one room, 100 chat lines a second", [cpu, memory, tick, each])
     explained = (
