@@ -11,12 +11,10 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack, suppress
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from _others import redis
 from _harness import cores, family, free_ports, running, start_on
 
 HERE = Path(__file__).parent
@@ -57,12 +55,11 @@ def _built(folder: Path) -> Path:
 class Market:
     """`await Market.open(…)`, then `sell`. The processes end with `stack`."""
 
-    def __init__(self, dsn: str, folder: Path, stack: ExitStack, processes: int) -> None:
+    def __init__(self, dsn: str, folder: Path, stack: ExitStack) -> None:
         self.dsn, self.folder = dsn, folder
         self.db = Database(dsn)
         self.secret = secrets.token_hex(32)
-        ports = free_ports(2 * processes)
-        self.live_ports, self.web_ports = ports[:processes], ports[processes:]
+        self.live_port, self.web_port = free_ports(2)
         self.program = _built(folder)
         self.hot: list[str] = []
         self.many: list[str] = []
@@ -70,10 +67,8 @@ class Market:
         self._stack = stack
 
     @classmethod
-    async def open(cls, dsn: str, folder: Path, stack: ExitStack, processes: int = 1) -> Market:
-        """With one process a plane, servers have a core and PostgreSQL with the buyers the other; several are free to
-        use all, and have a Redis as their bus."""
-        market = cls(dsn, folder, stack, processes)
+    async def open(cls, dsn: str, folder: Path, stack: ExitStack) -> Market:
+        market = cls(dsn, folder, stack)
         keys.use(market.secret)
         market.shop = await Shop.open(market.db)
         tea = await market.shop.product(UNITS)
@@ -84,11 +79,8 @@ class Market:
         market.gone = [market._wish(gone.variant, gone.listing)]
         async with market.db.read() as read:
             await read.fetch("select 1")
-        bus = f"redis://127.0.0.1:{stack.enter_context(redis())}" if processes > 1 else ""
-        core = None if processes > 1 else SERVER_CORE
-        for live_port, web_port in zip(market.live_ports, market.web_ports, strict=True):
-            market._start("live", live_port, web_port, core, bus)
-            market._start("web", live_port, web_port, core, bus)
+        market._start("live", market.live_port)
+        market._start("web", market.web_port)
         return market
 
     async def close(self) -> None:
@@ -120,19 +112,18 @@ class Market:
 
         await self.shop.place(draft(article.line()))
 
-    def _start(self, plane: str, live_port: int, web_port: int, core: int | None, bus: str) -> None:
+    def _start(self, plane: str, port: int) -> None:
         environment = {
             **os.environ, "LIVESTALL_DATABASE_URL": self.dsn, "LIVESTALL_SECRET": self.secret,
-            "LIVESTALL_DATA": str(self.folder), "LIVESTALL_LIVE__PORT": str(live_port), "LIVESTALL_BUS_URL": bus,
-            "LIVESTALL_WEB__PORT": str(web_port), "LIVESTALL_WEB__HOST": "127.0.0.1",
+            "LIVESTALL_DATA": str(self.folder), "LIVESTALL_LIVE__PORT": str(self.live_port),
+            "LIVESTALL_WEB__PORT": str(self.web_port), "LIVESTALL_WEB__HOST": "127.0.0.1",
             "LIVESTALL_LIVE__COMMANDS_PER_SECOND": UNPACED, "LIVESTALL_LIVE__COMMANDS_BURST": UNPACED,
             "LIVESTALL_ORDERS__CLAIMS_PER_SECOND": UNPACED, "LIVESTALL_ORDERS__CLAIMS_BURST": UNPACED,
             "LIVESTALL_ORDERS__DEVICE_CLAIMS_PER_SECOND": UNPACED, "LIVESTALL_ORDERS__DEVICE_CLAIMS_BURST": UNPACED,
             "LIVESTALL_LOGS__LEVEL": "error",
         }  # fmt: skip
         command = [sys.executable, "-m", "livestall.app.cli", plane]
-        port = live_port if plane == "live" else web_port
-        self._stack.enter_context(running(core, command, port, env=environment))
+        self._stack.enter_context(running(SERVER_CORE, command, port, env=environment))
 
     def _sockets(self, buyers: int) -> list[str]:
         tickets = Tickets()
@@ -148,20 +139,19 @@ class Market:
                 people,
             )
             tokens = [await accounts.open_session(tx, person) for person in people]
-        cookies = [f"livestall_session={one}; livestall_device={devices.mint(ids.new())}" for one in tokens]
-        return [
-            f"Cookie: {one}\tOrigin: http://127.0.0.1:{port}\tContent-Type: application/json\t"
-            for one, port in zip(cookies, cycle(self.web_ports), strict=False)
-        ]
+        origin = f"http://127.0.0.1:{self.web_port}"
+        same = f"Origin: {origin}\tContent-Type: application/json\t"
+        cookies = (f"livestall_session={one}; livestall_device={devices.mint(ids.new())}" for one in tokens)
+        return [f"Cookie: {one}\t{same}" for one in cookies]
 
     async def sell(self, wishes: list[str], *, by: str = "socket", buyers: int, seconds: float) -> dict[str, Any]:
         """What the buyers saw: per_s, orders, refused, p50_ms, p99_ms, max_ms. `seconds` 0: everyone once, at once."""
         people = self._sockets(buyers) if by == "socket" else await self._sessions(buyers)
         if by == "socket":  # the socket's path names the show
             wishes = [wish.partition(",")[2] for wish in wishes]
-        ports = ",".join(map(str, self.live_ports if by == "socket" else self.web_ports))
+        port = self.live_port if by == "socket" else self.web_port
         load = start_on(
-            BUYERS_CORE if len(self.live_ports) == 1 else None, [str(self.program), by, ports, str(buyers), str(seconds)], stdin=subprocess.PIPE,
+            BUYERS_CORE, [str(self.program), by, str(port), str(buyers), str(seconds)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         given = "\n".join([str(len(wishes)), *wishes, *people, ""])

@@ -1,9 +1,7 @@
 /* The buyers of `bench/claims.py`, in C so that they are not what is measured: gcc -O2 -o claims claims.c
  *
- *   claims socket|http PORT[,PORT…] BUYERS SECONDS    everyone buys again as soon as they are answered
- *   claims socket|http PORT[,PORT…] BUYERS 0          everyone buys once, all at the same moment
- *
- * Of several ports each buyer takes the next one.
+ *   claims socket|http PORT BUYERS SECONDS    everyone buys again as soon as they are answered
+ *   claims socket|http PORT BUYERS 0          everyone buys once, all at the same moment
  *
  * Standard input: the number of wishes, that many wishes (the JSON of a claim after its id), then a line for each buyer:
  * the path with a ticket for a socket, the headers for HTTP (a tab stands for a line's end).
@@ -21,11 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 512, BUFFER = 65536, HEAD = 256, LINE = 8192, PORTS = 16 };
+enum { EVENTS = 512, BUFFER = 65536, HEAD = 256, LINE = 8192 };
 static const double WARM_SECONDS = 1.0, PATIENCE_SECONDS = 60.0;
 
 typedef struct {
-    int fd, port, header_size, kept;
+    int fd, header_size, kept;
     uint8_t header[14];
     uint64_t left;   /* bytes of the current frame or body still to come */
     char head[HEAD]; /* how it begins */
@@ -33,7 +31,7 @@ typedef struct {
     char *line;
 } Buyer;
 
-static int epoll_fd, is_http, wish_count;
+static int epoll_fd, is_http, wish_count, port;
 static char **wishes;
 static uint64_t orders, refused;
 static double *took;
@@ -78,7 +76,7 @@ static void ask(Buyer *b) {
     new_id(strstr(body, "\"id\":\"") + 6);
     if (is_http) {
         n = snprintf(out, sizeof out, "POST /api/orders HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%sContent-Length: %d\r\n\r\n%s",
-                     b->port, b->line, size, body);
+                     port, b->line, size, body);
     } else { /* masked with zeros, so that it is what it says */
         n = 0;
         out[n++] = (char)0x81;
@@ -200,7 +198,7 @@ static void drain(int milliseconds) {
 /* Connections come from many addresses of the loopback, each of which has ports enough. */
 static void dial(Buyer *b, int number) {
     int one = 1;
-    struct sockaddr_in from = {.sin_family = AF_INET}, at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)b->port)};
+    struct sockaddr_in from = {.sin_family = AF_INET}, at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     from.sin_addr.s_addr = htonl(0x7f000002u + (uint32_t)(number % 16));
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     b->fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -212,7 +210,7 @@ static void dial(Buyer *b, int number) {
         int n = snprintf(out, sizeof out,
                          "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                          "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-                         b->line, b->port);
+                         b->line, port);
         if (send(b->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
         for (int got = 0; !strstr(answer, "\r\n\r\n");) /* byte by byte, not to read past the answer */
             if (recv(b->fd, answer + got, 1, 0) != 1 || ++got > 4000) fail("upgrade");
@@ -248,8 +246,7 @@ static double at_part(double part) {
 int main(int argc, char **argv) {
     if (argc != 5) return 2;
     is_http = !strcmp(argv[1], "http");
-    int ports[PORTS], port_count = 0;
-    for (char *one = strtok(argv[2], ","); one && port_count < PORTS; one = strtok(NULL, ",")) ports[port_count++] = atoi(one);
+    port = atoi(argv[2]);
     int count = atoi(argv[3]);
     double seconds = atof(argv[4]);
     epoll_fd = epoll_create1(0);
@@ -260,7 +257,6 @@ int main(int argc, char **argv) {
     Buyer *buyers = calloc((size_t)count, sizeof *buyers);
     for (int i = 0; i < count; i++) {
         buyers[i].line = next_line();
-        buyers[i].port = ports[i % port_count];
         dial(&buyers[i], i);
         if (i % 64 == 0) drain(0);
     }
