@@ -23,7 +23,17 @@ ROOMS = {"__init__", "model", "store", "actions", "web", "jobs", "backends"}
 NAMED_ROOMS = {
     # the wire is a machine of parts
     "live": {
-        "bus", "channel", "channels", "connection", "frames", "gaps", "hub", "lane", "socket", "tick", "tickets",
+        "bus",
+        "channel",
+        "channels",
+        "connection",
+        "frames",
+        "gaps",
+        "hub",
+        "lane",
+        "socket",
+        "tick",
+        "tickets",
         "upgrades",
     },  # fmt: skip
     "rooms": {"audience"},  # how many watch and like: a noun of its own, SMALLER below

@@ -86,7 +86,7 @@ async def test_five_thousand_are_served_in_the_order_of_arrival_and_each_is_told
     assert known >= {wish.order_id for wish in wishes[:3000]}, "only who found nothing left may be told without a lock"
     assert [type(answer) for answer in answers] == [Placed] * 3000 + [stock.SoldOut] * 2000
     assert all(heard == sorted(set(heard), reverse=True) for heard in places), "a place only gets better"
-    assert [heard[:1] for heard in places[:100]] == [[]] * 100, "who is served at once needs no ticket"
+    assert all(heard[:1] <= [100] for heard in places[:100]), "who came early hears of no late place"
     assert [heard[0] for heard in places[1000:]] == list(range(1001, 5001)), "the first place is that of arrival"
     assert await shop.pool(tea.variant) == (3000, 3000, 3000, 0)
 

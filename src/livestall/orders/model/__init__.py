@@ -130,9 +130,7 @@ def draft(buyer_id: UUID, wanted: NewOrder) -> Draft:
     contents = _encode(wanted)
     fingerprint = hashlib.blake2b(_PAIR_WITH_ID + buyer_id.bytes + contents, digest_size=16).digest()
     end = -1 if wanted.address is None else -len(_encode(wanted.address))
-    return Draft(
-        wanted.id, buyer_id, lines, wanted.show_id, wanted.address, fingerprint, contents[_AFTER_ID:end]
-    )
+    return Draft(wanted.id, buyer_id, lines, wanted.show_id, wanted.address, fingerprint, contents[_AFTER_ID:end])
 
 
 class Line(msgspec.Struct, frozen=True):
