@@ -35,7 +35,7 @@ NAMED_ROOMS = {
         "tick",
         "tickets",
         "upgrades",
-    },  # fmt: skip
+    },
     "rooms": {"audience"},  # how many watch and like: a noun of its own, SMALLER below
     "orders": {
         "counter",

@@ -267,9 +267,12 @@ async def test_too_fast_by_http_says_when(shop: Shop, http: Http) -> None:
 
 def test_refusals_that_nobody_asks_for_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "REFUSALS_KEPT", 10)
-    waits = Line(Counter.__new__(Counter))
+    refused = line.Refused()
     wishes = [draft(NewOrderLine(ids.new(), 1)) for _ in range(30)]
     for wish in wishes:
-        waits._keep(wish, stock.SoldOut())
-    known = [waits.find(wish.order_id, wish.buyer_id) is not None for wish in wishes]
-    assert known == [False] * 20 + [True] * 10
+        refused.keep(wish, stock.SoldOut())
+        refused.forget()
+    known = [refused.find(wish.order_id, wish.buyer_id) is not None for wish in wishes]
+    assert known[-5:] == [True] * 5
+    assert sum(known) <= 10
+    assert refused.find(wishes[-1].order_id, ids.new()) is None, "only the buyer is told"
