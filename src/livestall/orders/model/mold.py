@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from livestall.base.columns import Value, of_int, of_text, of_uuid
 from livestall.orders import model
 from livestall.orders.model import Address, Draft, Line, Order, OrderState, Record
 
@@ -25,8 +26,8 @@ class Mold:
     """All of an order but its id, its number, its buyer, their address and its time. Amounts in minor units."""
 
     __slots__ = (
-        "creator", "creator_amount", "creator_id", "currency", "limits", "lines", "made", "market", "seconds",
-        "seller", "seller_id", "shape", "show_id", "total",
+        "creator", "creator_amount", "creator_id", "currency", "limits", "line_values", "lines", "made", "market",
+        "seconds", "seller", "seller_id", "shape", "show_id", "total", "values",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +42,19 @@ class Mold:
         self.creator_amount = model.creator_share(self.total, creator_id)
         self.seller = self.creator = self.market = ""
         self.made = 0
+        self.values: Sequence[Value] = (
+            of_int(seconds), of_uuid(seller_id), of_uuid(show_id), of_uuid(creator_id), of_text(currency),
+            of_int(self.total), of_int(self.creator_amount),
+        )  # fmt: skip
+        """What every order says of itself, as the store writes it; `line_values`: and what its lines say."""
+        self.line_values: Sequence[Sequence[Value]] = [
+            (
+                of_int(number), of_uuid(seller_id), of_uuid(one.variant_id), of_uuid(one.product_id),
+                of_uuid(one.listing_id), of_uuid(one.deal_id), of_int(one.quantity), of_int(one.unit_price),
+                of_text(one.title), of_text(one.variant_title), of_text(one.picture_url),
+            )
+            for number, one in enumerate(lines, 1)
+        ]  # fmt: skip
         self.shape: _Shape | None = None
 
     def record(
