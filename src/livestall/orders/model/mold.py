@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID, uuid4
 
 import msgspec
@@ -86,6 +87,12 @@ class Mold:
         )  # fmt: skip
 
 
+@lru_cache(16)
+def _times(at: datetime, seconds: timedelta) -> tuple[bytes, bytes]:
+    """When a batch was placed and when its orders run out, as JSON: the same for all molds of the batch."""
+    return _encode(at), _encode(at + seconds)
+
+
 class _Shape:
     """The answer of a mold, cut where the orders differ."""
 
@@ -106,7 +113,7 @@ class _Shape:
         number stands in quotes."""
         if self._at is None or self._at[0] != at:
             start, before_number, before_address, before_at, before_end, before_history = self._parts
-            said, end = _encode(at), _encode(at + self._seconds)
+            said, end = _times(at, self._seconds)
             times = b"%b%b%b%b%b%b%b" % (before_at, said, before_end, end, before_history, said, self._rest)
             self._at = at, (start, before_number + b'"', before_address, times)
         return self._at[1]
