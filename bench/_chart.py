@@ -12,7 +12,7 @@ Points = Sequence[tuple[float, float]]
 WIDTH, MARGIN, GAP = 880, 28, 44
 AXIS, PANEL, INNER = 52, 338, 150
 """Room for the numbers beside a panel; its width and height."""
-HEAD, ROW, FOOT = 58, 246, 40
+HEAD, ROW, FOOT = 58, 232, 40
 STYLE = """
   .card { fill: #fcfcfd; stroke: #d9dde3 }
   text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #545b65 }
@@ -34,12 +34,14 @@ STYLE = """
 @dataclass(frozen=True)
 class Panel:
     """One curve: for each x all that was measured there. The line goes through the medians. Beyond `until` something
-    else makes it than before, so that the straight line is drawn through what comes before."""
+    else makes it than before, so that the straight line is drawn through what comes before. A curve that `is_level` at
+    its best has no such line."""
 
     title: str
     x: str
     runs: Sequence[tuple[float, Sequence[float]]]
     until: float | None = None
+    is_level: bool = False
 
     def points(self) -> list[tuple[float, float]]:
         return [(x, sorted(values)[len(values) // 2]) for x, values in self.runs]
@@ -104,7 +106,7 @@ def svg(title: str, panels: Sequence[Panel]) -> str:
         f'<text class="title" x="{MARGIN}" y="34">{name}</text>',
     ]
     for place, panel in enumerate(panels):
-        left = MARGIN + AXIS + (place % 2) * (PANEL + AXIS + GAP - MARGIN)
+        left = MARGIN + AXIS + (place % 2) * (PANEL + AXIS + GAP)
         parts += _panel(panel, left, HEAD + ROW * (place // 2) + 26)
     foot = height - 18
     parts += [
@@ -143,8 +145,6 @@ def _panel(panel: Panel, left: float, top: float) -> list[str]:
     parts.append(f'<line class="axis" x1="{left}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
     parts.append(f'<text x="{right}" y="{bottom + 35}" text-anchor="end">{escape(panel.x)}</text>')
     steady = panel.steady()
-    slope, height = fit(steady)
-    ends = [at(x, height + slope * x) for x in (steady[0][0], steady[-1][0])]
     line = " ".join(f"{at(x, y)[0]},{at(x, y)[1]}" for x, y in points)
     (first, _), (last, level) = at(*points[0]), at(*points[-1])
     parts.append(f'<polygon class="area" points="{first},{bottom} {line} {last},{bottom}"/>')
@@ -152,7 +152,10 @@ def _panel(panel: Panel, left: float, top: float) -> list[str]:
         low, high = at(x, min(values)), at(x, max(values))
         parts.append(f'<line class="range" x1="{low[0]}" x2="{high[0]}" y1="{low[1]}" y2="{high[1]}"/>')
     parts.append(f'<polyline class="line" points="{line}"/>')
-    parts.append('<polyline class="fit" points="{},{} {},{}"/>'.format(*ends[0], *ends[1]))
+    if not panel.is_level:
+        slope, height = fit(steady)
+        ends = [at(x, height + slope * x) for x in (steady[0][0], steady[-1][0])]
+        parts.append('<polyline class="fit" points="{},{} {},{}"/>'.format(*ends[0], *ends[1]))
     parts += ['<circle class="dot" r="4" cx="{}" cy="{}"/>'.format(*at(x, y)) for x, y in points]
     above = max(level - 11, top - 2)
     parts.append(f'<text class="last" x="{last}" y="{above}" text-anchor="end">{short(points[-1][1])}</text>')

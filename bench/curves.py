@@ -154,7 +154,7 @@ def buyers(runs: int) -> None:
 
     last = Panel("Until the last is answered, ms", "buyers at one moment", values("last_ms"))
     spent = Panel("CPU of gateway and PostgreSQL, ms", "buyers at one moment", values("spent_ms"))
-    each = Panel("CPU for one order, µs, buying on and on", "buyers who wait", values("order_us", 1))
+    each = Panel("CPU for one order, µs, buying on and on", "buyers who wait", values("order_us", 1), is_level=True)
     memory = Panel("Memory of the gateway, MB", "buyers", values("peak_mb"))
     lone = rounded(sorted(turn[0].order_us for turn in turns)[runs // 2])
     picture = draw("buyers", "Buyers of one variant", [last, memory, spent, each])

@@ -28,8 +28,9 @@ STEADY = 10_000
 """Viewers up to whom the tick is always the same; beyond them `live.deliveries_per_second` makes it grow."""
 MANY = 5000
 CALM, RUSH = 100, 1000
-SECONDS, SPARE_FILES, LINES_MAX = 2.5, 100, 30
-"""`SPARE_FILES`: what the gateway has open besides its viewers' sockets."""
+SECONDS, SPARE_FILES, LINES_MAX, MESSAGES_MIN = 2.5, 100, 30, 2
+"""`SPARE_FILES`: what the gateway has open besides its viewers' sockets. `MESSAGES_MIN`: a second, for each viewer; the
+tick grows when others use the core."""
 
 
 def check(seen: Seen, viewers: int, rate: float) -> Seen:
@@ -39,8 +40,8 @@ def check(seen: Seen, viewers: int, rate: float) -> Seen:
     assert said["most_lines_in_a_second"] <= LINES_MAX, "a viewer was sent more lines than it can read"
     heard = said["lines_per_s"] + said["more_per_s"]
     assert abs(heard - said["said_per_s"]) <= 0.1 * rate, f"{said['said_per_s']} said, {heard} said or counted"
-    ticks = min(10, 100_000 / viewers)
-    assert said["frames_per_s"] >= 0.5 * ticks * viewers, f"only {said['frames_per_s']} messages/s reached the viewers"
+    heard_by_each = said["frames_per_s"] / viewers
+    assert heard_by_each >= MESSAGES_MIN, f"a viewer had only {heard_by_each:.2f} messages/s"
     return seen
 
 
@@ -76,16 +77,19 @@ def tell(climbs: Sequence[Sequence[Seen]], steps: Sequence[tuple[int, float]]) -
 def curves(climbs: Sequence[Sequence[Seen]], steps: Sequence[tuple[int, float]]) -> None:
     places = [place for place, (_, rate) in enumerate(steps) if rate == CALM]
 
-    def panel(title: str, value: Callable[[Seen], float], until: float | None) -> Panel:
+    def panel(title: str, value: Callable[[Seen], float], until: float | None, *, level: bool = False) -> Panel:
         runs = [(float(steps[place][0]), [value(one[place]) for one in climbs]) for place in places]
-        return Panel(title, "viewers", runs, until)
+        return Panel(title, "viewers", runs, until, level)
 
     cpu = panel("CPU of the gateway, % of a core", lambda one: 100 * one.core, STEADY)
     memory = panel("Memory of the gateway, MB", lambda one: (one.bytes_with - one.bytes_before) / 1e6, None)
     tick = panel(
-        "A viewer has a message each … ms", lambda one: 1000 * one.said["sockets"] / one.said["frames_per_s"], STEADY
+        "Time between a viewer's messages, ms", lambda one: 1000 * one.said["sockets"] / one.said["frames_per_s"],
+        STEADY, level=True,
+    )  # fmt: skip
+    each = panel(
+        "CPU for a message to a viewer, µs", lambda one: 1e6 * one.core / one.said["frames_per_s"], STEADY, level=True
     )
-    each = panel("CPU for a message to a viewer, µs", lambda one: 1e6 * one.core / one.said["frames_per_s"], STEADY)
     full, tick_ms = each.points()[-1][0], tick.points()[-1][1]
     picture = draw("viewers", "Viewers of one room, 100 chat lines a second", [cpu, memory, tick, each])
     explained = (

@@ -35,7 +35,9 @@ from livestall.video.model import Grant
 WIDTH, HEIGHT, FPS, GOP = 1280, 720, 30, 30
 STRIP, BLOCK, CODES = 48, 32, 40
 LOOP_FRAMES = 30
-WARM_SECONDS, MEASURE_SECONDS, PINS = 3.0, 4.0, 4
+RUNNING_SECONDS, WARM_SECONDS, MEASURE_SECONDS, PINS = 9.0, 3.0, 4.0, 4
+"""`RUNNING_SECONDS`: how long the show runs when the viewer joins. In a playlist that has just begun, a player starts
+closer to the camera than it ever will again."""
 SECRET = secrets.token_hex(32)
 HLS = Path(__file__).parents[1] / "web/node_modules/hls.js/dist/hls.min.js"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -227,9 +229,11 @@ async def run_once(browser: Any, mode: str) -> dict[str, Any]:
             await asyncio.to_thread(wait_for, rig.rtmp)
             await asyncio.sleep(0.5)
             rig.push()
+            pushed = time.monotonic()
             await early.wait_for_function("S.first !== null", timeout=30_000)
             first = await early.evaluate("S.first")
             await early.close()
+            await asyncio.sleep(max(0.0, pushed + RUNNING_SECONDS - time.monotonic()))
             page = await browser.new_page()
             await page.goto(address)
             await page.wait_for_function("S.first !== null", timeout=30_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,34 @@ def test_the_measure_of_functions_measures(tmp_path: Path):
     (one,) = functions(sample)
     assert one.end_lineno - one.lineno + 1 == FUNCTION_LINES_MAX + 1
     assert too_long([sample], FUNCTION_LINES_MAX + 1) == []
+
+
+WAITING = re.compile(r"\.wait_for_timeout\(|networkidle")
+"""Ways of a browser test to wait for a while instead of for something."""
+
+
+def test_browser_tests_wait_for_something_not_for_a_while():
+    written = [path for path in files(".py", "tests") if path != Path(__file__).resolve()]
+    found = [str(path.relative_to(ROOT)) for path in written if WAITING.search(path.read_text())]
+    assert found == []
+
+
+NO_FUNCTION = re.compile(r"wait_for_function\(\s*\"(?!\(?\w*\)? =>)")
+"""The pages' own policy forbids to evaluate words a second time: what is waited for must be a function."""
+
+
+def test_browser_tests_wait_for_functions():
+    found = [path.name for path in files(".py", "tests/e2e") if NO_FUNCTION.search(path.read_text())]
+    assert found == []
+    assert NO_FUNCTION.search('page.wait_for_function("document.title")')
+    assert NO_FUNCTION.search('page.wait_for_function(\n    "(() => 1)()")')
+    assert not NO_FUNCTION.search('page.wait_for_function("() => 1")')
+    assert not NO_FUNCTION.search('page.wait_for_function("at => at")')
+
+
+@pytest.mark.parametrize("call", ["page.wait_for_timeout(300)", 'page.wait_for_load_state("networkidle")'])
+def test_waiting_for_a_while_is_found(call: str):
+    assert WAITING.search(call)
 
 
 @pytest.mark.parametrize("feature", sorted(path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()))

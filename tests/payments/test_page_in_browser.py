@@ -13,12 +13,10 @@ import pytest
 import uvicorn
 from playwright.async_api import async_playwright
 
+from helpers.browser import AXE, CHROMIUM, FLAGS, VIOLATIONS
 from livestall import payments
 
 pytestmark = pytest.mark.e2e
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 @asynccontextmanager
@@ -34,6 +32,12 @@ async def served(app: Any) -> AsyncIterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     await task
+
+
+async def no_violation(page: Any, state: str) -> None:
+    """No accessibility violation on the page as it stands."""
+    await page.evaluate(AXE.read_text())
+    assert await page.evaluate(VIOLATIONS) == [], state
 
 
 @pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs Chromium")
@@ -58,17 +62,24 @@ async def test_tap_a_card_pay_and_come_back(
         await page.goto(page_of.pay_url)
         await page.screenshot(path=tmp_path / f"pay-{width}-{scheme}-{lang}.png", full_page=True)
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await no_violation(page, "open")
         await page.fill("#number", "4242424242424241")
         assert await page.input_value("#number") == "4242 4242 4242 4241"
         await page.click("form button")
         await page.wait_for_selector("#number-wrong")
         await page.screenshot(path=tmp_path / f"pay-wrong-{width}-{scheme}-{lang}.png", full_page=True)
+        await no_violation(page, "a wrong number")
         await page.click('[data-card="4000 0000 0000 0002"]')
         await page.click("form button")
         await page.wait_for_selector("[role=alert]")
+        await no_violation(page, "declined")
         await page.click('[data-card="4242 4242 4242 4242"]')
         await page.click("form button")
         await page.wait_for_url("**/sandbox/assets/pay.css")
+        await page.goto(page_of.pay_url)
+        await page.wait_for_selector(".settled.paid")
+        await no_violation(page, "paid")
+        await page.screenshot(path=tmp_path / f"paid-{width}-{scheme}-{lang}.png", full_page=True)
         await browser.close()
         # The form's own 422 is said by the browser; the icon is missed by the page we come back to, not by this one.
         assert [one for one in said if "422" not in one and "/favicon.ico" not in one] == []

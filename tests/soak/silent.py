@@ -69,6 +69,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     gateway_mb: tuple[int, ...]
     waiting_kb: int
     kernel_mb: int
+    unanswered: int
 
     def rows(self) -> list[tuple[str, str]]:
         crowd = (
@@ -83,6 +84,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
             ("memory of a gateway, MB, before / most in each round", _in_turn(self.gateway_mb)),
             ("most that waited in a gateway for all of them", f"{self.waiting_kb} kB"),
             ("most that the kernel held for TCP", f"{self.kernel_mb} MB, both ends"),
+            ("looks at /metrics that were not answered within 4 s", f"{self.unanswered}"),
         ]
 
 
@@ -144,7 +146,7 @@ class Scales:
         first = int(served.environment["LIVESTALL_WATCH__PORT"]) + WATCH_LIVE
         self._addresses = [f"http://127.0.0.1:{first + n}/metrics" for n in range(GATEWAYS)]
         self.most_bytes = self.most_waiting = self.most_readers = self.kernel_bytes = 0
-        self.readers = self.cut = 0
+        self.readers = self.cut = self.unanswered = 0
 
     def rss(self) -> int:
         """Bytes of the largest gateway."""
@@ -167,7 +169,10 @@ class Scales:
     async def run(self, over: asyncio.Event) -> None:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
             while not over.is_set():
-                await self.look(session)
+                try:
+                    await self.look(session)
+                except aiohttp.ClientError:  # too busy to say; what it weighs was seen all the same
+                    self.unanswered += 1
                 await asyncio.sleep(WEIGH_SECONDS)
 
 
@@ -301,7 +306,7 @@ async def never_read(served: Served, cast: Cast, show_id: str) -> tuple[Silence,
         cut=scales.cut, lines=busy.lines, pins=len(busy.pins), orders=len(busy.bought_ms),
         heard_ms=three([late for one in fast for late in one.late_ms]), bought_ms=three(busy.bought_ms),
         gateway_mb=tuple(rounds.most_mb), waiting_kb=scales.most_waiting // 1000,
-        kernel_mb=scales.kernel_bytes // 10**6,
+        kernel_mb=scales.kernel_bytes // 10**6, unanswered=scales.unanswered,
     )  # fmt: skip
     return silence, judge(silence, fast, busy)
 

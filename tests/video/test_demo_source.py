@@ -12,8 +12,9 @@ from pathlib import Path
 
 import av
 import pytest
-from tests.video.conftest import Stand, until
+from tests.video.conftest import Stand
 
+from helpers.patience import until
 from livestall.app.demo import pictures, scene
 
 
@@ -43,10 +44,10 @@ async def test_the_camera_sends_a_vertical_show_and_comes_back_after_a_cut(
 ) -> None:
     stream_id, secret = stand.market.add()
     camera.append(start(stand.address(stream_id, secret)))
-    await until(lambda: stand.market.heard("published", stream_id), 20)
+    await until(lambda: stand.market.heard("published", stream_id))
     packager = stand.engine.streams[stream_id].packager
     before, frames = cpu_seconds(camera[0].pid), packager.frames
-    await until(lambda: packager.frames >= frames + 75, 20)
+    await until(lambda: packager.frames >= frames + 75)
     assert cpu_seconds(camera[0].pid) - before < 3 * 0.4, "less than 40 % of a core"
     _, text = await stand.text(stream_id)
     data = b""
@@ -62,7 +63,7 @@ async def test_the_camera_sends_a_vertical_show_and_comes_back_after_a_cut(
     assert session is not None
     session.close("cut for the test")
     stand.engine.end(session, "cut for the test")
-    await until(lambda: len(stand.market.heard("published", stream_id)) == 2, 20)
+    await until(lambda: len(stand.market.heard("published", stream_id)) == 2)
     camera[0].terminate()
     await until(lambda: camera[0].poll() is not None)
 
@@ -71,6 +72,15 @@ def test_every_product_has_a_picture_of_its_own() -> None:
     drawn = {one.name: pictures.draw(one.name, 64).tobytes() for one in pictures.PRODUCTS}
     assert len(set(drawn.values())) == len(pictures.PRODUCTS) >= 12
     assert pictures.draw("mug").size == (1000, 1000)
+
+
+@pytest.mark.parametrize("name", [one.name for one in pictures.PRODUCTS])
+def test_nothing_of_a_cut_out_is_cut_off_by_its_edge(name: str) -> None:
+    """A light that reached the edge would stand in the moving picture as a square."""
+    alpha = pictures.cut_out(name, 200).getchannel("A")
+    edges = [alpha.crop(box) for box in ((0, 0, 200, 1), (0, 199, 200, 200), (0, 0, 1, 200), (199, 0, 200, 200))]
+    assert [edge.getextrema() for edge in edges] == [(0, 0)] * 4
+    assert alpha.getextrema()[1] == 255, "and there is something in it"
 
 
 def test_the_scene_needs_no_system_font(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ def test_the_feed_shows_who_is_live_and_what_is_pinned(window: Window, phone: bo
     tile = one.page.locator('a[href^="/shows/"]').first
     expect(tile.get_by_text("直播中" if language == "zh" else "Live", exact=True)).to_be_visible()
     expect(tile.locator("img").first).to_be_visible()
-    one.page.wait_for_function("[...document.images].every(image => image.complete)")
+    one.page.wait_for_function("() => [...document.images].every(image => image.complete)")
     one.axe()
     one.fits()
     one.shot("feed")
@@ -36,6 +37,35 @@ def test_the_feed_moves(window: Window) -> None:
     expect(preview).not_to_have_attribute("src", before or "", timeout=15_000)
 
 
+def test_the_feed_of_whom_one_follows(window: Window, market: Any) -> None:
+    """Signed out, following nobody, and a host followed from the room: who is live is there at once."""
+    one = window()
+    page = one.page
+    page.goto("/?tab=following")
+    expect(page.get_by_role("heading", name="Sign in to see whom you follow")).to_be_visible()
+    one.look("following-signed-out")
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="New here").click()
+    page.fill("[name=name]", "Ana")
+    page.fill("[name=login]", f"{uuid.uuid4().hex}@people.example")
+    page.fill("[name=password]", "a long enough password")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", name="Nobody you follow is on")).to_be_visible()
+    expect(page.locator('a[href^="/shows/"]')).to_have_count(0)
+    one.look("following-nobody")
+    page.get_by_role("tab", name="For you").click()
+    page.locator(f'a[href="/shows/{market.show_id}"]').first.click()
+    page.get_by_role("button", name="Follow", exact=True).click()
+    expect(page.get_by_role("button", name="Following", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Leave the room").click()
+    page.get_by_role("tab", name="Following").click()
+    expect(page.locator(f'a[href="/shows/{market.show_id}"]')).to_be_visible()
+    one.look("following")
+    page.reload()
+    expect(page.get_by_role("tab", name="Following")).to_have_attribute("aria-selected", "true")
+    expect(page.locator(f'a[href="/shows/{market.show_id}"]')).to_be_visible()
+
+
 @look
 def test_the_room_plays_talks_and_sells(window: Window, phone: bool, language: str, scheme: str) -> None:
     one = window(phone=phone, language=language, scheme=scheme)
@@ -43,7 +73,7 @@ def test_the_room_plays_talks_and_sells(window: Window, phone: bool, language: s
     page.goto("/")
     page.locator('a[href^="/shows/"]').first.click()
     expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=20_000)
-    page.wait_for_function("document.querySelector('video').currentTime > 0.5")
+    page.wait_for_function("() => document.querySelector('video').currentTime > 0.5")
     expect(page.get_by_role("log").get_by_role("listitem").first).to_be_visible()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     one.axe()
@@ -60,14 +90,21 @@ def test_the_room_plays_talks_and_sells(window: Window, phone: bool, language: s
 
 
 @look
-@pytest.mark.parametrize("path", ["/orders", "/me", "/?q=nothing-is-called-that"])
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/orders", {"en": "Sign in to see your orders", "zh": "登录后查看订单"}),
+        ("/me", {"en": "You are not signed in", "zh": "你还没有登录"}),
+        ("/?q=nothing-is-called-that", {"en": "No goods go by", "zh": "有关的商品"}),
+    ],
+)
 def test_pages_without_a_session_say_what_to_do(
-    window: Window, path: str, phone: bool, language: str, scheme: str
+    window: Window, path: str, words: dict[str, str], phone: bool, language: str, scheme: str
 ) -> None:
     one = window(phone=phone, language=language, scheme=scheme)
     one.page.goto(path)
     expect(one.page.get_by_role("heading", level=1)).to_be_attached()
-    one.page.wait_for_load_state("networkidle")
+    expect(one.page.get_by_text(words[language], exact=False)).to_be_visible()
     one.axe()
     one.fits()
     one.shot(path.strip("/?").split("=")[0].replace("q", "search"))

@@ -149,8 +149,6 @@ def test_a_lost_network_comes_back_without_a_reload(window: Window) -> None:
     expect(page.get_by_text("you are offline")).to_be_visible()
     page.context.set_offline(False)
     expect(page.get_by_text("s behind")).to_be_visible(timeout=30_000)
-    page.wait_for_function(
-        "(() => { const v = document.querySelector('video'); return v.readyState > 2 && !v.paused })()"
-    )
+    page.wait_for_function("() => { const v = document.querySelector('video'); return v.readyState > 2 && !v.paused }")
     assert page.evaluate("window.stayed")
     one.errors.clear()

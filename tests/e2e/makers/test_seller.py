@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from helpers.market import PASSWORD, Served
@@ -105,7 +106,7 @@ def test_import_shows_each_bad_line_and_stock_is_set(open_window: Open, tmp_path
     expect(price).to_have_value("59.00")
 
 
-def test_a_product_with_options_is_made_by_hand_and_archived(open_window: Open) -> None:
+def test_a_product_with_options_is_made_by_hand(open_window: Open) -> None:
     phone = open_window(login=SELLER, scheme="dark")
     page: Page = phone.page
     page.goto("/seller/products")
@@ -125,6 +126,44 @@ def test_a_product_with_options_is_made_by_hand_and_archived(open_window: Open) 
     expect(page.get_by_role("button", name="Add pictures")).to_be_visible()
     page.get_by_role("button", name="Close").click()
     expect(page.get_by_text("Linen shirt")).to_be_visible()
+
+
+def test_pictures_of_a_product_are_uploaded_shown_and_removed(open_window: Open, tmp_path: Path) -> None:
+    """A good one is drawn in the sheet, the list and the shop; what is no picture is refused in a sentence."""
+    good, bad = tmp_path / "front.png", tmp_path / "notes.png"
+    Image.new("RGB", (900, 900), (24, 120, 96)).save(good)
+    bad.write_text("not a picture at all")
+    phone = open_window(login=SELLER)
+    page: Page = phone.page
+    page.goto("/seller/products")
+    page.get_by_role("button", name=re.compile("^Edit Linen shirt")).click()
+    sheet = page.get_by_role("dialog")
+    chooser = sheet.locator("input[type=file]")
+    drawn = sheet.locator("img")
+    chooser.set_input_files(good)
+    expect(drawn).to_have_count(1, timeout=20_000)
+    page.wait_for_function("() => document.querySelector('dialog[open] img')?.naturalWidth > 0")
+    chooser.set_input_files(bad)
+    expect(page.get_by_text("not a picture", exact=False)).to_be_visible()
+    expect(drawn).to_have_count(1)
+    phone.look("product-pictures")
+    page.get_by_role("button", name="Close").click()
+    expect(page.get_by_role("listitem").filter(has_text="Linen shirt").locator("img")).to_be_visible()
+
+    found = page.request.get("/api/products?q=linen").json()["items"]
+    page.goto(f"/products/{found[0]['id']}")
+    page.wait_for_function("() => document.querySelector('main img')?.naturalWidth > 0")
+    page.goto("/seller/products")
+    page.get_by_role("button", name=re.compile("^Edit Linen shirt")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Remove picture").click()
+    page.get_by_role("dialog", name="Remove this picture?").get_by_role("button", name="Delete").click()
+    expect(drawn).to_have_count(0)
+    phone.errors[:] = [error for error in phone.errors if "/pictures" not in error]  # the refusal of the bad one
+
+
+def test_a_product_is_archived(open_window: Open) -> None:
+    page: Page = open_window(login=SELLER, scheme="dark").page
+    page.goto("/seller/products")
     page.get_by_role("button", name=re.compile("^Edit Linen shirt")).click()
     page.get_by_role("button", name="Archive", exact=True).click()
     page.get_by_role("dialog", name="Archive this product?").get_by_role("button", name="Archive", exact=True).click()

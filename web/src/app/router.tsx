@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 
+import { loadHls } from "@/shared/video/hls";
 import { PageError, PageMissing, PagePending, Root } from "./root";
 import { Shell } from "./shell";
 
@@ -18,7 +19,7 @@ const orderSearch = (search: Record<string, unknown>): OrderSearch => ({ order: 
 
 const show = createRoute({
   getParentRoute: () => root, path: "/shows/$id", validateSearch: orderSearch,
-  component: lazyRouteComponent(() => import("./pages/show-page"), "ShowPage"),
+  component: lazyRouteComponent(() => { loadHls().catch(() => undefined); return import("./pages/show-page"); }, "ShowPage"),
 });
 const feed = createRoute({
   getParentRoute: () => shell, path: "/",

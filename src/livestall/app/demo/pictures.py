@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -67,6 +68,15 @@ def round_body(colour: Colour) -> list[Colour]:
     return [shade(colour, by) for by in (0.72, 0.98, 1.22, 1.08, 0.92, 0.74, 0.58)]
 
 
+def _falling(distance: int, strength: int) -> int:
+    """How bright a light is so far out: level at its middle, nothing from the sides of its square on, no edge anywhere.
+
+    Pillow's radial gradient says 255 in the corners, so a side is 255 / √2 away.
+    """
+    share = min(1.0, distance * math.sqrt(2) / 255)
+    return round(strength * (0.5 + 0.5 * math.cos(math.pi * share)))
+
+
 class Canvas:
     """A square in units of 0–1000, drawn larger and scaled down."""
 
@@ -75,7 +85,7 @@ class Canvas:
         self.image = Image.new("RGBA", (pixels, pixels), (0, 0, 0, 0))
         if colours is not None:
             self.image.paste(gradient((pixels, pixels), colours).convert("RGBA"))
-            self.glow((500, 360), 460, (255, 255, 255), 120)
+            self.glow((500, 360), 620, (255, 255, 255), 120)
 
     def _box(self, box: Box) -> tuple[float, float, float, float]:
         left, top, right, bottom = (value * self.pixels / 1000 for value in box)
@@ -110,10 +120,12 @@ class Canvas:
         self._fill(self.mask(lambda d: d.arc(scaled, start, end, fill=255, width=line)), stops, across=True)
 
     def glow(self, centre: tuple[float, float], radius: float, colour: Colour, strength: int) -> None:
-        small = Image.new("L", (200, 200), 0)
-        x, y, r = centre[0] / 5, centre[1] / 5, radius / 5 * 0.6
-        ImageDraw.Draw(small).ellipse((x - r, y - r, x + r, y + r), fill=strength)
-        mask = small.filter(ImageFilter.GaussianBlur(radius / 18)).resize(self.image.size, Image.Resampling.BICUBIC)
+        """A light that fades to nothing at `radius`; nothing of it is cut off by an edge that is farther away."""
+        side = round(2 * radius * self.pixels / 1000)
+        corner = (round((centre[0] - radius) * self.pixels / 1000), round((centre[1] - radius) * self.pixels / 1000))
+        light = Image.radial_gradient("L").point([_falling(distance, strength) for distance in range(256)])
+        mask = Image.new("L", self.image.size, 0)
+        mask.paste(light.resize((side, side), Image.Resampling.BICUBIC), corner)
         layer = Image.new("RGBA", self.image.size, (*colour, 0))
         layer.putalpha(mask)
         self.image = Image.alpha_composite(self.image, layer)
@@ -180,7 +192,7 @@ def _candle(c: Canvas) -> None:
     c.ellipse((300, 380, 700, 470), [(250, 244, 240), (226, 212, 218)])
     c.ellipse((330, 396, 670, 456), [(255, 238, 206), (250, 222, 180)])
     c.rounded((494, 360, 506, 424), 5, [(60, 44, 40), (60, 44, 40)])
-    c.glow((500, 320), 240, (255, 196, 92), 210)
+    c.glow((500, 320), 300, (255, 196, 92), 220)
     c.polygon([(500, 226), (532, 318), (500, 372), (468, 318)], [(255, 246, 200), (255, 176, 60)], across=False)
     c.rounded((400, 560, 600, 720), 10, [(128, 100, 158), (100, 76, 132)])
     c.shine((330, 500, 352, 790))
@@ -216,7 +228,7 @@ def _oranges(c: Canvas) -> None:
 
 def _lamp(c: Canvas) -> None:
     c.shadow((300, 820, 720, 890))
-    c.glow((500, 420), 620, (255, 196, 110), 170)
+    c.glow((500, 420), 420, (255, 196, 110), 220)
     c.rounded((484, 560, 516, 840), 10, round_body((150, 112, 74)))
     c.ellipse((380, 810, 620, 870), [(176, 136, 92), (112, 80, 50)])
     for index in range(6):

@@ -154,8 +154,8 @@ def broadcast(url: str, scene: Scene, seconds: float = math.inf) -> None:
                 connection.close()
         except (av.error.FFmpegError, OSError) as error:
             # Not the whole error: it holds the address, and that holds the key.
+            time.sleep(RETRY_SECONDS)  # when all of the market ends, this process is told so meanwhile
             print(f"the demo's camera was cut off and tries again: {error.strerror}", file=sys.stderr, flush=True)
-            time.sleep(RETRY_SECONDS)
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ export function OrderPage() {
     <div className={styles.page}>
       <Link to="/orders" className={styles.back}><Icon name="back" size={18} />{t("title")}</Link>
       <header className={styles.head}>
-        <h1>{t("order")} <span className="num">{order.number}</span></h1><StateBadge order={order} />
+        <h1 className={styles.number}>{t("order")} <span className="num">{order.number}</span></h1><StateBadge order={order} />
       </header>
       {order.state === "placed" && <Actions order={order} />}
       {order.state === "cancelled" && <Notice>{t(order.cancel_reason === "expired" ? "expiredText" : "cancelledText")}</Notice>}

@@ -3,10 +3,14 @@ import { useEffect, useRef } from "react";
 import { useServerNow } from "../lib/clock";
 import { formatDuration } from "../lib/format";
 
-/** Whole seconds until `until` by the server's clock, never below zero. */
+/**
+ * Whole seconds until `until` by the server's clock; zero when it is reached, and not before. The clock is that of the
+ * second that has begun, so fifteen minutes do not start as 15:01.
+ */
 export function useSecondsLeft(until: string | null | undefined): number {
   const now = useServerNow();
-  return until ? Math.max(0, Math.ceil((Date.parse(until) - now) / 1000)) : 0;
+  const left = until ? Date.parse(until) - now : 0;
+  return left > 0 ? Math.max(1, Math.floor(left / 1000)) : 0;
 }
 
 /** "4:59" until `until` by the server's clock; calls `onEnd` once when it gets there. */

@@ -1,8 +1,10 @@
-import Hls, { type ErrorData, type HlsConfig } from "hls.js/light";
+import type Hls from "hls.js/light";
+import type { ErrorData, HlsConfig } from "hls.js/light";
 
 import type { Playback } from "../api/types";
 import { serverClock } from "../lib/clock";
 import { EdgeClock } from "./edge-clock";
+import { type HlsPlayer, loadHls } from "./hls";
 import { estimatedAt, lastModified, plainConfig } from "./plain-hls";
 import { WhepPlayer } from "./whep-player";
 
@@ -33,6 +35,8 @@ function config(playback: Playback): Partial<HlsConfig> {
 export class VideoEngine {
   state: VideoState = { status: "loading", muted: true, width: 0, height: 0 };
   private hls: Hls | null = null;
+  /** Counts starts: a player that was fetched for an earlier one is not wanted any more. */
+  private start = 0;
   private edge = new EdgeClock();
   private whep: WhepPlayer | null = null;
   private whepFailed = false;
@@ -118,6 +122,7 @@ export class VideoEngine {
   }
 
   private drop(): void {
+    this.start++;
     this.hls?.destroy();
     this.hls = null;
     this.whep?.stop();
@@ -128,17 +133,24 @@ export class VideoEngine {
     this.drop();
     this.set({ status: this.restarts > 0 ? "reconnecting" : "loading" });
     if (this.playback.whep_url && !this.whepFailed) return this.loadWhep(this.playback.whep_url);
-    if (!Hls.isSupported()) return this.loadNative();
+    const start = this.start;
+    loadHls().then(
+      (player) => { if (start === this.start) { if (player) this.playHls(player); else this.loadNative(); } },
+      () => { if (start === this.start) this.restart(); },
+    );
+  }
+
+  private playHls(Player: HlsPlayer): void {
     this.edge = new EdgeClock();
-    const hls = new Hls(config(this.playback));
+    const hls = new Player(config(this.playback));
     this.hls = hls;
-    hls.on(Hls.Events.LEVEL_LOADED, (_event, { details, networkDetails }) => {
+    hls.on(Player.Events.LEVEL_LOADED, (_event, { details, networkDetails }) => {
       const readAt = serverClock.now();
       // hls.js puts the list into its place in time while it tells of it: its end is known when all have been told.
       queueMicrotask(() => this.edge.saw(details.edge, readAt, lastModified(networkDetails)));
     });
-    hls.on(Hls.Events.ERROR, (_event, data) => this.onError(data));
-    hls.on(Hls.Events.MANIFEST_PARSED, () => void this.play());
+    hls.on(Player.Events.ERROR, (_event, data) => this.onError(data, data.type === Player.ErrorTypes.MEDIA_ERROR));
+    hls.on(Player.Events.MANIFEST_PARSED, () => void this.play());
     hls.loadSource(this.playback.hls_url);
     hls.attachMedia(this.video);
   }
@@ -158,9 +170,9 @@ export class VideoEngine {
     void this.play();
   }
 
-  private onError(data: ErrorData): void {
+  private onError(data: ErrorData, ofMedia: boolean): void {
     if (!data.fatal) return;
-    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.mediaErrors++ < MEDIA_ERRORS_BEFORE_RESTART) this.hls?.recoverMediaError();
+    if (ofMedia && this.mediaErrors++ < MEDIA_ERRORS_BEFORE_RESTART) this.hls?.recoverMediaError();
     else this.restart();
   }
 

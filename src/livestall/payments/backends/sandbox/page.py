@@ -125,7 +125,7 @@ def unknown(locale: str) -> Response[str]:
 def _document(shown: Shown, inner: str, status: int) -> Response[str]:
     session = shown.session
     other = "en" if shown.locale == "zh" else "zh"
-    body = f"""<p class="test" role="note">{shown.say("test")}</p>
+    body = f"""<aside class="test">{shown.say("test")}</aside>
 <main class="pay">
 <header><span class="provider">{shown.say("provider")}</span>
 <a class="language" lang="{other}" href="?lang={other}">{shown.say("other")}</a></header>

@@ -16,10 +16,12 @@ export function EncoderPanel({ show }: { show: Show }) {
   if (ingest.isPending) return <Skeleton height={160} radius={12} />;
   if (ingest.error && !ingest.data) return <ErrorState error={ingest.error} onRetry={() => void ingest.refetch()} />;
   const { rtmp_server, rtmp_key, moved_at } = ingest.data;
+  // An interrupted show has lost its picture, whatever was heard of the stream a moment before.
+  const arrives = show.stream?.online && show.stream.protocol !== "whip" && show.state !== "interrupted";
   return (
     <div className={styles.here}>
-      {moved_at && <Notice tone="warn">{t("encoder.moved")}</Notice>}
-      {show.stream?.online && show.stream.protocol !== "whip" ? <Notice tone="good">{t("encoder.arrived")}</Notice> : <p className={styles.note}>{t("encoder.text")}</p>}
+      {moved_at && !arrives && <Notice tone="warn">{t("encoder.moved")}</Notice>}
+      {arrives ? <Notice tone="good">{t("encoder.arrived")}</Notice> : <p className={styles.note}>{t("encoder.text")}</p>}
       <Secret label={t("encoder.server")} value={rtmp_server} shown />
       <Secret label={t("encoder.key")} value={rtmp_key} shown={shown} />
       <div className={styles.copyRow}>

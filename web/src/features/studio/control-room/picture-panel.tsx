@@ -21,7 +21,7 @@ export function PicturePanel({ show, onEdit }: RoomProps & { onEdit: () => void 
   const { t } = useTranslation("studio");
   const broadcast = useBroadcast();
   const camera = useCamera();
-  const [source, setSource] = useState<Source>("browser");
+  const [source, setSource] = useState<Source>(show.stream && show.stream.protocol !== "whip" ? "encoder" : "browser");
   const [incoming, setIncoming] = useState<PictureStats | null>(null);
   const mine = broadcast.showId === show.id;
   const own = camera.phase !== "off" && (mine || !show.stream?.online);
