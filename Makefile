@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 TESTS ?= tests
-WORKERS ?= 2
+# Half of a test's time is waiting: three workers keep two cores busy.
+WORKERS ?= 3
 BENCH ?=
 
 .PHONY: help setup demo dev test check race bench e2e soak settings

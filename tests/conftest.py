@@ -20,6 +20,13 @@ from livestall.base.db import Database
 from livestall.base.outbox import Relay
 
 logs.set_up("tests", as_json=False, level="error")
+SETTINGS = """
+synchronous_commit = on
+max_connections = 200
+fsync = off
+full_page_writes = off
+"""
+"""As in production, but that nothing here survives a power cut, and nobody waits for the disk."""
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +37,7 @@ def postgres() -> Iterator[Postgres]:
     """
     folder = Path(tempfile.mkdtemp(prefix="livestall-tests-"))
     folder.chmod(0o755)
-    server = Postgres(folder / "postgres", settings="synchronous_commit = on\nmax_connections = 200\n")
+    server = Postgres(folder / "postgres", settings=SETTINGS)
     server.start()
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
         connection.execute("create database template")

@@ -20,7 +20,7 @@ from livestall.video.backends import Server
 from livestall.video.backends.embedded import SIGNATURE, Beat, BeatTaken
 from livestall.video.embedded.hooks import Market
 
-NEAR_SECONDS = 0.1
+NEAR_SECONDS = 1.0
 """One machine has one clock: what is measured here is only the time of asking."""
 
 MEDIA = Server(id="media-a", kind="embedded", hls_url="https://a.example", rtmp_url="rtmp://a.example/live")
@@ -45,7 +45,7 @@ def test_half_the_round_trip_is_counted_to_the_other_clock():
     assert 0 < found.error_seconds < NEAR_SECONDS
 
 
-@pytest.mark.parametrize("off_seconds", [0.6, -0.6, 0.0, 7200.0])
+@pytest.mark.parametrize("off_seconds", [2.6, -2.6, 0.0, 7200.0])
 async def test_a_host_that_is_off_is_told_to_the_operator_with_its_direction(db: Database, off_seconds: float):
     with clock.travel(off_seconds):
         mine = await clocks.compare(db, "live")

@@ -25,6 +25,7 @@ import pytest
 import yaml
 
 from helpers.market import free_ports, free_ports_in_a_row, seed, until
+from helpers.patience import PATIENCE_SECONDS
 from helpers.redis_server import RedisServer
 from helpers.repository import ROOT
 from livestall.app import cli, settings, watch
@@ -150,13 +151,13 @@ class Composed:
     def start(self, name: str) -> None:
         command = [sys.executable, "-m", "livestall.app.cli", *SERVICES[name]["command"]]
         process = subprocess.Popen(command, env=self.environment(name), stdout=subprocess.DEVNULL)
-        self.stack.callback(process.wait, 20)
+        self.stack.callback(process.wait, PATIENCE_SECONDS)
         self.stack.callback(process.terminate)
 
     def once(self, name: str, *arguments: str) -> str:
         command = [sys.executable, "-m", "livestall.app.cli", *(arguments or SERVICES[name]["command"])]
         done = subprocess.run(
-            command, env=self.environment(name), capture_output=True, text=True, timeout=60, check=True
+            command, env=self.environment(name), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True
         )
         return done.stdout
 
@@ -168,7 +169,7 @@ class Composed:
         (self.folder / "nginx.conf").write_text(text)
         words = [nginx(), "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-g", "daemon off;"]
         process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
-        self.stack.callback(process.wait, 10)
+        self.stack.callback(process.wait, PATIENCE_SECONDS)
         self.stack.callback(process.terminate)
 
     async def is_ready(self, name: str) -> bool:
@@ -206,7 +207,7 @@ def composed(dsn: str) -> Iterator[Composed]:
 
 async def test_the_planes_behind_the_door_are_a_market(composed: Composed):
     for name in PLANES:
-        await until(lambda name=name: composed.is_ready(name), 30, f"the health check of {name}")
+        await until(lambda name=name: composed.is_ready(name), what=f"the health check of {name}")
     told = composed.once("web", "first-run")
     found = re.search(r"(http\S+)/first-run\?token=(\S+)", told)
     assert found, told
@@ -225,7 +226,7 @@ async def test_the_planes_behind_the_door_are_a_market(composed: Composed):
             assert order["id"]
             url = playing["playback"]["hls_url"]
             assert url.startswith(f"http://127.0.0.1:{composed.media}/")
-            await until(lambda: plays(url), 15, "the picture")
+            await until(lambda: plays(url), what="the picture")
             await room.close()
         finally:
             pusher.stop()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from uuid import UUID
 
+from helpers.patience import PATIENCE_SECONDS
 from livestall.base import ids
 from livestall.base.pace import SETS, WAYS, Pace
 
@@ -72,4 +73,4 @@ print(sum(pace.take("account", uuid.UUID(sys.argv[2]), 0.001, 500) == 0 for _ in
 def test_several_processes_keep_one_count(tmp_path: Path) -> None:
     command = [sys.executable, "-c", PROCESS, str(tmp_path / "pace"), str(ids.new())]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
-    assert sum(int(one.communicate(timeout=30)[0]) for one in running) == 500
+    assert sum(int(one.communicate(timeout=PATIENCE_SECONDS)[0]) for one in running) == 500

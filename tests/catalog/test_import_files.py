@@ -144,11 +144,11 @@ def test_rows_that_lie_apart_are_one_product() -> None:
 
 
 def test_a_cell_of_ten_megabytes_is_a_fault_of_its_line() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     goods, (fault,) = read(HEAD + 'a,"' + "x\n" * 5_000_000 + '",,,,,1,\n' + TEA)
     assert [one.handle for one in goods] == ["tea"]
     assert (fault.code, fault.line, len(fault.value)) == ("too-long", 2, 100)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 def test_a_bad_picture_address_is_left_out_and_said() -> None:
@@ -174,9 +174,9 @@ def test_markup_becomes_plain_text(markup: str, words: str) -> None:
 
 @pytest.mark.parametrize("piece", ["<", "<!--", '<a "', "<a '\"", "<script>", "</script", "<p>", "&#", " \n", "<a "])
 def test_no_markup_is_slow(piece: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     text.plain(piece * (400_000 // len(piece)))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 10, "what looks back at every step would take minutes"
 
 
 @pytest.mark.parametrize("cell", ["=1", "+1", "-1", "@x", "'=1", "''=1", "plain", "'quoted'", "", "＝1"])

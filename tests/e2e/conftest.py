@@ -43,7 +43,13 @@ class Stage:
         return in_thread(run)
 
     def flash_sale(self, show_id: str, **extra: object) -> Json:
-        return self.do(lambda cast: cast.flash_sale(show_id, **extra))
+        """A flash sale in that show; whatever a test before left running is ended first."""
+
+        async def play(cast: Cast) -> Json:
+            await end_sales(cast, show_id)
+            return await cast.flash_sale(show_id, **extra)
+
+        return self.do(play)
 
     def prepare(self) -> None:
         """Seed the market and put its first show on air."""
@@ -56,7 +62,11 @@ class Stage:
                 show = await cast.live_show("Evening market · 晚间集市")
                 self.show_id = show["id"]
                 await self._push(cast)
-                await cast.go_live(self.show_id)
+                try:
+                    await cast.go_live(self.show_id)
+                except AssertionError as error:
+                    said = self._pusher.stop() if self._pusher else ""
+                    raise AssertionError(f"{error}; the camera: {said!r}; the market: {self.served.log()}") from error
                 await open_the_evening(cast, self.show_id)
 
         in_thread(run)
@@ -83,6 +93,12 @@ async def draw(cast: Cast) -> None:
         pictures.draw(goods.name, 640).save(drawn, "JPEG", quality=88)
         path = f"/api/sellers/{cast.seller_id}/products/{product['id']}/pictures?id={ids.new()}"
         await cast.seller.upload(path, f"{goods.name}.jpg", drawn.getvalue(), "image/jpeg")
+
+
+async def end_sales(cast: Cast, show_id: str) -> None:
+    for deal in await cast.creator.get(f"/api/shows/{show_id}/deals"):
+        if deal["state"] in {"countdown", "running"}:
+            await cast.creator.post(f"/api/deals/{deal['id']}/end")
 
 
 async def open_the_evening(cast: Cast, show_id: str) -> None:

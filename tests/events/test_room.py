@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from helpers.patience import PATIENCE_SECONDS, until
 from livestall import catalog, deals, stock
 from livestall.accounts import Actor
 from livestall.app.gateway import Gateway
@@ -38,7 +39,7 @@ class Viewer:
         self.frames: list[Message_] = []
 
     async def read(self) -> Message_:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             message = json.loads(await self.socket.recv())
         if message["type"] == "snapshot":
             self.state = message
@@ -81,7 +82,7 @@ async def enter(gateway: Gateway, reduce_frame: Any) -> Any:
 
 async def settled(db: Database, show_id: Any) -> int:
     """The number of the show's last event, once nothing waits to be projected."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             async with db.read() as read:
                 if not await read.fetchval(
@@ -90,16 +91,6 @@ async def settled(db: Database, show_id: Any) -> int:
                 ):
                     return await last_seq(read, show_id)
             await asyncio.sleep(0.01)
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait, at most 8 s, until the condition holds."""
-    async with asyncio.timeout(8):
-        while True:
-            held = condition()
-            if await held if isinstance(held, Awaitable) else held:
-                return
-            await asyncio.sleep(0.03)
 
 
 async def answered(page: Viewer, command: Message_) -> bool:
@@ -224,7 +215,7 @@ async def test_stale_snapshot_and_events_are_the_fresh_snapshot_for_every_verb(d
 async def agree(page: Viewer, fresh: Viewer, after_what: str) -> None:
     """Both pages show the same; totals may be a tick behind the events."""
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while comparable(page.state) != comparable(fresh.state):
                 await page.read()
     except TimeoutError:

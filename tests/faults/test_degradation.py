@@ -14,14 +14,15 @@ import pytest
 
 from helpers.faults import kept_down
 from helpers.market import Cast, Pusher, Served, in_thread, seed, until
+from helpers.patience import slowness
 from helpers.redis_server import RedisServer
 from helpers.rooms import AWAY, Picture, Viewer
 from livestall.app.demo.client import Door, Json, Person, Refused, Socket
 from livestall.base import ids
 
-AWAY_SECONDS = 2.5
-TOLD_SECONDS = 5
-HEALED_SECONDS = 20
+TOLD_SECONDS, HEALED_SECONDS = 5, 20
+"""On a quiet machine."""
+
 VIEWERS = 3
 
 
@@ -94,13 +95,13 @@ class Room:
         async def later() -> bool:
             return await self.picture.loads() >= first + 2
 
-        await until(later, 12, "two more segments")
+        await until(later, what="two more segments")
 
     async def all_hear(self, text: str) -> None:
         async def heard() -> bool:
             return all(one.said(text) for one in self.viewers)
 
-        await until(heard, 10, f"everybody hearing {text!r}")
+        await until(heard, what=f"everybody hearing {text!r}")
 
     async def healed(self) -> float:
         """Seconds until an order, a chat line and every viewer are there again, and health says that all is up."""
@@ -120,14 +121,14 @@ class Room:
             return health["drift"] == 0 and all(one["state"] == "up" for one in health["planes"])
 
         try:
-            await until(well, HEALED_SECONDS, "health")
+            await until(well, HEALED_SECONDS * slowness(), "health")
         except AssertionError as error:
             raise AssertionError(f"not healed: {wrong!r}") from error
 
         async def inside() -> bool:
             return all(one.is_inside and not one.paused for one in self.viewers)
 
-        await until(inside, HEALED_SECONDS, "every viewer back")
+        await until(inside, HEALED_SECONDS * slowness(), "every viewer back")
         text = f"still here {ids.new().hex[:8]}"
         socket = await Socket(self.buyer, self.show_id).open()
         await socket.chat(text)
@@ -141,7 +142,7 @@ class Room:
 async def room_of(evening: Evening) -> AsyncIterator[Room]:
     async with Door(evening.served.base) as door:
         assert evening.cast is not None
-        await until(lambda: asyncio.to_thread(evening.served.healthy), HEALED_SECONDS, "the database being back")
+        await until(lambda: asyncio.to_thread(evening.served.healthy), what="the database being back")
         room = Room(evening, evening.cast.at(door), door)
         room.buyer = await room.cast.buyer()
         room.viewers = [Viewer(await room.cast.buyer(f"Viewer {n}"), room.show_id).start() for n in range(VIEWERS)]
@@ -171,7 +172,7 @@ async def test_without_the_database_the_picture_goes_on_and_the_room_is_told_tha
         async def told() -> bool:
             return all(one.paused for one in room.viewers)
 
-        await until(told, TOLD_SECONDS, "being told that buying is paused")
+        await until(told, TOLD_SECONDS * slowness(), "being told that buying is paused")
         await room.picture_moves()
         refused = await refusal_of(room.order())
         assert (refused.status, refused.code) == (503, "unavailable")
@@ -192,7 +193,7 @@ async def test_without_the_gateways_orders_go_on_by_http(room: Room) -> None:
         async def outside() -> bool:
             return not any(one.is_inside for one in room.viewers)
 
-        await until(outside, TOLD_SECONDS, "sockets closing")
+        await until(outside, TOLD_SECONDS * slowness(), "sockets closing")
         assert (await room.order())["state"] == "placed"
         await room.picture_moves()
         snapshot = await room.buyer.get(f"/api/shows/{room.show_id}/snapshot")
@@ -222,7 +223,7 @@ async def test_without_the_video_chat_and_orders_go_on(evening: Evening, room: R
             return False
         return (await room.cast.creator.get(f"/api/shows/{room.show_id}"))["state"] == "live"
 
-    await until(moves, HEALED_SECONDS, "the picture")
+    await until(moves, HEALED_SECONDS * slowness(), "the picture")
     await room.picture_moves()
     await room.healed()
 
@@ -257,7 +258,7 @@ async def test_without_the_workers_everything_sells_and_what_they_owe_is_done_af
             return all(any(e["kind"] == "pin.started" and e["body"]["id"] == pin["id"] for e in one.heard)
                        for one in room.viewers)  # fmt: skip
 
-        await until(pinned, 10, "the pin")
+        await until(pinned, what="the pin")
         await room.picture_moves()
         bought = await room.order()
         await pay(room, bought)
@@ -266,7 +267,7 @@ async def test_without_the_workers_everything_sells_and_what_they_owe_is_done_af
     async def paid() -> bool:
         return (await room.buyer.get(f"/api/orders/{bought['id']}"))["state"] == "paid"
 
-    await until(paid, HEALED_SECONDS, "the payment being settled")
+    await until(paid, HEALED_SECONDS * slowness(), "the payment being settled")
 
 
 async def pay(room: Room, order: Json) -> None:

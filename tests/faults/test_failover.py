@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from helpers.market import Served, seed, until
+from helpers.patience import slowness
 from helpers.rooms import AWAY, Viewer
 from livestall import stock
 from livestall.app.demo.client import Door, Person, Refused
@@ -27,6 +28,7 @@ from livestall.base.db import Database
 
 BUYERS = 8
 GOES_ON_SECONDS = 15
+"""On a quiet machine."""
 
 
 class Standby(Postgres):
@@ -129,18 +131,18 @@ async def test_sales_go_on_at_the_standby_and_no_acknowledged_order_is_lost(pair
         async def sold(more: int) -> bool:
             return len(acknowledged) >= more
 
-        await until(lambda: sold(40), 20, "forty orders")
+        await until(lambda: sold(40), what="forty orders")
         await asyncio.to_thread(pair.kill_primary)
         before = len(acknowledged)
         await asyncio.to_thread(pair.standby.promote)
-        await until(lambda: sold(before + 40), GOES_ON_SECONDS, "forty more orders at the standby")
+        await until(lambda: sold(before + 40), GOES_ON_SECONDS * slowness(), "forty more orders at the standby")
         over.set()
         await asyncio.gather(*buying)
 
         async def inside() -> bool:
             return viewer.is_inside and not viewer.paused
 
-        await until(inside, GOES_ON_SECONDS, "the viewer being told that buying goes on")
+        await until(inside, GOES_ON_SECONDS * slowness(), "the viewer being told that buying goes on")
         await viewer.stop()
         assert viewer.gaps == []
     db = Database(pair.url)

@@ -24,7 +24,7 @@ def served() -> Iterator[Served]:
 def cli(served: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "livestall.app.cli", *arguments],
-        env=served.environment, capture_output=True, text=True, timeout=120, check=False,
+        env=served.environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ async def test_two_web_processes_share_the_port_and_one_killed_is_not_missed(ser
         async def both() -> bool:
             return "died" in served.log()
 
-        await until(both, 10, "the supervisor's line")
+        await until(both, what="the supervisor's line")
 
 
 def test_several_gateways_without_a_bus_are_refused_with_a_sentence(served: Served):

@@ -12,11 +12,13 @@ import aiohttp
 import pytest
 
 from helpers.market import Cast, Served, seed, until
+from helpers.patience import slowness
 from helpers.reloading import Buying, Viewer, check_orders, reload
 from livestall.app.demo.client import Door, Json
 
 BUYERS = 12
 BACK_SECONDS_MAX = 3.0
+"""On a quiet machine."""
 
 
 @pytest.fixture
@@ -60,13 +62,13 @@ async def test_a_reload_loses_no_order_and_no_show(served: Served, market: tuple
         for number, person in enumerate(people)
     ]
     tasks.append(asyncio.create_task(viewer.watch()))
-    await until(lambda: _true(len(buying.acknowledged) > 2 * BUYERS), 20, "buying")
+    await until(lambda: _true(len(buying.acknowledged) > 2 * BUYERS), what="buying")
 
     seconds = await reload(served)
 
     sold = len(buying.acknowledged)
-    await until(lambda: _true(len(buying.acknowledged) > sold + 4 * BUYERS), 20, "buying afterwards")
-    await until(lambda: _true(len(buying.away_seconds) >= BUYERS // 2), 20, "every socket back")
+    await until(lambda: _true(len(buying.acknowledged) > sold + 4 * BUYERS), what="buying afterwards")
+    await until(lambda: _true(len(buying.away_seconds) >= BUYERS // 2), what="every socket back")
     buying.stop.set()
     viewer.stop.set()
     await asyncio.gather(*tasks)
@@ -78,12 +80,12 @@ async def test_a_reload_loses_no_order_and_no_show(served: Served, market: tuple
     after = served.planes()
     assert {plane for plane in ("web", "live", "work") if before[plane] == after[plane]} == set()
     assert buying.failed == []
-    assert max(buying.away_seconds) < BACK_SECONDS_MAX
+    assert max(buying.away_seconds) < BACK_SECONDS_MAX * slowness()
     assert len(set(buying.acknowledged)) == len(buying.acknowledged)
     await check_orders(served, buying.acknowledged)
     assert viewer.failed == []
     assert viewer.gaps == 0, "a viewer's picture goes on without a cut"
-    assert viewer.longest < BACK_SECONDS_MAX
+    assert viewer.longest < BACK_SECONDS_MAX * slowness()
     assert (await cast.creator.get(f"/api/shows/{show['id']}"))["state"] == "live"
 
 
@@ -100,14 +102,14 @@ async def test_the_elder_hands_its_show_over_when_the_host_comes_back_and_then_e
         async def one_left() -> bool:
             return len(media_processes(served)) == 1
 
-        await until(one_left, 30, "the end of the elders")
+        await until(one_left, what="the end of the elders")
         playback = (await cast.creator.get(f"/api/shows/{show['id']}"))["playback"]
 
         async def goes_on() -> bool:
             async with aiohttp.ClientSession() as client, client.get(playback["hls_url"]) as answer:
                 return answer.status == 200 and "#EXT-X-DISCONTINUITY" in await answer.text()
 
-        await until(goes_on, 20, "the picture from the fresh process")
+        await until(goes_on, what="the picture from the fresh process")
         assert (await cast.creator.get(f"/api/shows/{show['id']}"))["state"] == "live"
         ended = await cast.creator.post(f"/api/shows/{show['id']}/end")
         assert ended["state"] == "ended"

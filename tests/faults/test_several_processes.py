@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from helpers.market import PASSWORD, Cast, Pusher, Served, free_ports_in_a_row, in_thread, seed, until
+from helpers.patience import PATIENCE_SECONDS, slowness
 from helpers.redis_server import RedisServer
 from helpers.reloading import Buying, Viewer, check_orders, reload
 from livestall.app.demo.client import Door, Json, Person, Socket
@@ -25,6 +26,7 @@ PLANES = ("web", "live", "media", "work")
 BUYERS = 8
 BACK_SECONDS_MAX = 3.0
 PICTURE_SECONDS_MAX = 3.0
+"""On a quiet machine."""
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ async def on_air(served: Served, cast: Cast) -> AsyncGenerator[list[tuple[Cast, 
     async with AsyncExitStack() as stack:
         shows: dict[str, tuple[Cast, Json]] = {}
         homes = [f"rtmp://127.0.0.1:{served.rtmp + number}/live" for number in range(2)]
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while len(shows) < len(homes):
             assert time.monotonic() < deadline, f"one process got every show: {list(shows)}"
             owner = await host(cast, "Mei")
@@ -129,7 +131,7 @@ async def test_shows_are_spread_and_one_media_process_killed_is_missed_by_its_ow
         urls = [(await show_of(*one))["playback"]["hls_url"] for one in shows]
         assert [f":{served.media + number}/" in url for number, url in enumerate(urls)] == [True, True]
         for (owner, show), url in zip(shows, urls, strict=True):
-            await until(lambda url=url: picture_of(url), 15, f"the picture at {url}")
+            await until(lambda url=url: picture_of(url), what=f"the picture at {url}")
             assert await told_in_the_room(owner, show) == url, "the socket tells the same address"
 
         other = Viewer(urls[0])
@@ -141,12 +143,12 @@ async def test_shows_are_spread_and_one_media_process_killed_is_missed_by_its_ow
         async def interrupted() -> bool:
             return (await show_of(*shows[1]))["state"] == "interrupted"
 
-        await until(interrupted, 30, "the interruption")
+        await until(interrupted, what="the interruption")
 
         async def back() -> bool:
             return process(served, "media", 1) not in (None, dying) and (await ready(cast)) == "up"
 
-        await until(back, 30, "the process back")
+        await until(back, what="the process back")
         again = await again_on_air(*shows[1])
         try:
             other.stop.set()
@@ -154,7 +156,7 @@ async def test_shows_are_spread_and_one_media_process_killed_is_missed_by_its_ow
             assert (await show_of(*shows[0]))["state"] == "live", "the show beside never stopped"
             assert other.failed == []
             assert other.gaps == 0
-            assert other.longest < PICTURE_SECONDS_MAX
+            assert other.longest < PICTURE_SECONDS_MAX * slowness()
         finally:
             again.stop()
 
@@ -180,7 +182,7 @@ async def told_in_the_room(cast: Cast, show: Json) -> str:
 
     socket = await Socket(await cast.buyer(), show["id"], hear).open()
     try:
-        return await asyncio.wait_for(found, 10)
+        return await asyncio.wait_for(found, PATIENCE_SECONDS)
     finally:
         await socket.close()
 
@@ -193,7 +195,7 @@ async def again_on_air(cast: Cast, show: Json) -> Pusher:
         found = await show_of(cast, show)
         return found["state"] == "live" and bool(await picture_of(found["playback"]["hls_url"]))
 
-    await until(live, 20, "the show back on air")
+    await until(live, what="the show back on air")
     return pusher
 
 
@@ -212,7 +214,7 @@ async def test_a_plane_is_up_while_one_of_its_processes_is_whichever_hangs(serve
     async def well() -> bool:
         return await ready(cast) == "up"
 
-    await until(well, 10, "both ready again")
+    await until(well, what="both ready again")
 
 
 async def test_a_reload_replaces_two_of_every_plane_and_nobody_notices(served: Served, cast: Cast) -> None:
@@ -230,13 +232,13 @@ async def test_a_reload_replaces_two_of_every_plane_and_nobody_notices(served: S
             )
             for number, person in enumerate(people)
         ] + [asyncio.create_task(one.watch()) for one in viewers]
-        await until(lambda: _true(len(buying.acknowledged) > 2 * BUYERS), 20, "buying")
+        await until(lambda: _true(len(buying.acknowledged) > 2 * BUYERS), what="buying")
 
         seconds = await reload(served)
 
         sold = len(buying.acknowledged)
-        await until(lambda: _true(len(buying.acknowledged) > sold + 4 * BUYERS), 20, "buying afterwards")
-        await until(lambda: _true(len(buying.away_seconds) >= BUYERS // 2), 20, "every socket back")
+        await until(lambda: _true(len(buying.acknowledged) > sold + 4 * BUYERS), what="buying afterwards")
+        await until(lambda: _true(len(buying.away_seconds) >= BUYERS // 2), what="every socket back")
         buying.stop.set()
         for one in viewers:
             one.stop.set()
@@ -247,12 +249,12 @@ async def test_a_reload_replaces_two_of_every_plane_and_nobody_notices(served: S
         })  # fmt: skip
         assert set(processes(served).values()) & set(before.values()) == set(), "every one was replaced"
         assert buying.failed == []
-        assert max(buying.away_seconds) < BACK_SECONDS_MAX
+        assert max(buying.away_seconds) < BACK_SECONDS_MAX * slowness()
         await check_orders(served, buying.acknowledged)
         for one in viewers:
             assert one.failed == []
             assert one.gaps == 0
-            assert one.longest < PICTURE_SECONDS_MAX
+            assert one.longest < PICTURE_SECONDS_MAX * slowness()
         assert [(await show_of(*one))["state"] for one in shows] == ["live", "live"]
 
 

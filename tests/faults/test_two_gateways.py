@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from helpers.market import Served, seed, until
+from helpers.patience import PATIENCE_SECONDS
 from helpers.redis_server import RedisServer
 from livestall.app.demo.client import Door, Json, Person, Socket
 from livestall.base import ids
@@ -82,7 +83,7 @@ async def test_two_gateways_are_one_and_are_replaced_without_a_gap(served: Serve
             async def everyone() -> bool:
                 return all(one.has(text) for one in viewers)
 
-            await until(everyone, 20, f"everyone hearing {text!r}")
+            await until(everyone, what=f"everyone hearing {text!r}")
 
         await say("before")
         reload = asyncio.create_task(asyncio.to_thread(cli_reload, served))
@@ -103,4 +104,6 @@ async def test_two_gateways_are_one_and_are_replaced_without_a_gap(served: Serve
 
 def cli_reload(served: Served) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "livestall.app.cli", "reload"]
-    return subprocess.run(command, env=served.environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, env=served.environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )

@@ -76,7 +76,7 @@ async def paid(person: Person, order_id: str) -> Json:
         order = await person.get(f"/api/orders/{order_id}")
         return order if order["state"] == "paid" else None
 
-    return await until(look, 20, "the paid order")
+    return await until(look, what="the paid order")
 
 
 async def test_a_live_show_sells_from_the_camera_to_the_replay(served: Served):
@@ -93,7 +93,7 @@ async def test_a_live_show_sells_from_the_camera_to_the_replay(served: Served):
             await watch(door, show_id)
             eyes = Eyes()
             viewer = await Socket(Person(door), show_id, eyes.see).open()
-            await until(lambda: asyncio.sleep(0, eyes.snapshot), 10, "the snapshot")
+            await until(lambda: asyncio.sleep(0, eyes.snapshot), what="the snapshot")
             await sell_what_is_pinned(cast, show_id, eyes)
             await flash_sale(cast, show_id, eyes)
             await cast.creator.post(f"/api/shows/{show_id}/end")
@@ -118,7 +118,7 @@ async def watch(door: Door, show_id: str) -> None:
             return False
         return len(found) >= 2
 
-    await until(picture, 20, "two segments")
+    await until(picture, what="two segments")
     newest = (await segments(door, card["playback"]["hls_url"]))[-1]
     async with door.session.get(newest) as answer:
         assert answer.status == 200
@@ -162,7 +162,7 @@ async def flash_sale(cast: Cast, show_id: str, eyes: Eyes) -> None:
     async def running() -> bool:
         return (await cast.deal(show_id, deal["id"]))["state"] == "running"
 
-    await until(running, 20, "the sale")
+    await until(running, what="the sale")
     order = await buy(payer, show_id, line)
     assert order["total"]["amount"] == 100
     with pytest.raises(Refused) as over:
@@ -172,19 +172,19 @@ async def flash_sale(cast: Cast, show_id: str, eyes: Eyes) -> None:
     with pytest.raises(Refused) as none_left:
         await buy(late, show_id, line)
     assert none_left.value.code == "sold-out"
-    await until(lambda: asyncio.sleep(0, eyes.deals.get(deal["id"], {}).get("left") == 0), 10, "0 left in the room")
+    await until(lambda: asyncio.sleep(0, eyes.deals.get(deal["id"], {}).get("left") == 0), what="0 left in the room")
     await payer.put(f"/api/orders/{order['id']}/address", CITY)
     await payer.pay(order["id"])
     await paid(payer, order["id"])
 
     await cast.creator.post(f"/api/deals/{deal['id']}/release", {"id": ids.new(), "quantity": 1})
-    await until(lambda: asyncio.sleep(0, eyes.deals.get(deal["id"], {}).get("left") == 1), 10, "1 more in the room")
+    await until(lambda: asyncio.sleep(0, eyes.deals.get(deal["id"], {}).get("left") == 1), what="1 more in the room")
 
     async def expired() -> bool:
         return (await forgetful.get(f"/api/orders/{lost['id']}"))["state"] == "cancelled"
 
     await until(expired, HOLD_SECONDS + 30, "the expiry")
-    await until(lambda: asyncio.sleep(0, eyes.deals[deal["id"]]["left"] == 2), 10, "the unit back in the room")
+    await until(lambda: asyncio.sleep(0, eyes.deals[deal["id"]]["left"] == 2), what="the unit back in the room")
     await cast.creator.post(f"/api/deals/{deal['id']}/end")
     row = await cast.stock_row(deal["variant_id"])
     assert row["in_deals"] == 0
@@ -198,7 +198,7 @@ async def replay(cast: Cast, show_id: str) -> None:
         show = await cast.creator.get(f"/api/shows/{show_id}")
         return show if show["state"] == "replay" else None
 
-    show = await until(ready, 60, "the replay")
+    show = await until(ready, what="the replay")
     assert show["playback"]["kind"] == "replay"
     assert len(await segments(cast.door, show["playback"]["hls_url"])) >= 3
     chapters = await cast.creator.get(f"/api/shows/{show_id}/chapters")

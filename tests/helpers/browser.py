@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, expect
 
+from helpers.patience import PATIENCE_SECONDS
 from helpers.repository import ROOT
 
 CHROMIUM = "/usr/bin/chromium"
@@ -30,6 +31,7 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 # Not ours to prevent: the media plane answers 404 for a poster that is not drawn yet.
 FORGIVEN = re.compile(r"poster\.jpg|favicon")
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Window:
 
     def shot(self, step: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.wait_for_function(STILL)
         self.page.screenshot(path=SHOTS / f"{step}-{self.name}.png")
 
     def fits(self) -> None:
@@ -73,6 +76,7 @@ class Windows:
             base_url=self._address, viewport=PHONE if phone else DESKTOP, has_touch=phone, color_scheme=scheme,
             locale="zh-CN" if language == "zh" else "en-GB", permissions=self._permissions,
         )  # fmt: skip
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         one = Window(context.new_page(), f"{'phone' if phone else 'desktop'}-{language}-{scheme}")
         one.page.on("pageerror", lambda error: one.errors.append(str(error)))
         one.page.on("console", lambda said: _hear(one, said))
@@ -82,7 +86,8 @@ class Windows:
     def close(self) -> None:
         for _, context in self._opened:
             context.close()
-        assert [error for one, _ in self._opened for error in one.errors] == []
+        complaints = [error for one, _ in self._opened for error in one.errors]
+        assert complaints == [], f"{complaints}"
 
 
 def become_somebody(page: Page) -> None:
@@ -97,7 +102,7 @@ def become_somebody(page: Page) -> None:
 def enter(page: Page, show_id: str) -> Page:
     """Into the room, until the picture plays. The page is marked, so that a reload would be seen."""
     page.goto(f"/shows/{show_id}")
-    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=30_000)
+    expect(page.locator("video")).to_have_attribute("data-status", "playing")
     page.evaluate("window.stayed = true")
     return page
 

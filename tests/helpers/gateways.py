@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -12,6 +11,7 @@ from uuid import UUID
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError
 
+from helpers.patience import PATIENCE_SECONDS, until
 from livestall.app.gateway import Gateway
 from livestall.base import ids
 from livestall.base.db import Database
@@ -61,7 +61,7 @@ class Viewer:
         command = {"type": kind, "id": str(ids.new())} | body
         future = self.answers[command["id"]] = asyncio.get_running_loop().create_future()
         await self.socket.send(json.dumps(command))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await future
 
     @property
@@ -92,7 +92,7 @@ class House:
     async def meet(self) -> None:
         """Wait until every gateway hears every other one."""
         others = len(self.gateways) - 1
-        await until(lambda: all(len(one.peers.known()) == others and one.bus.is_up for one in self.gateways), 8)
+        await until(lambda: all(len(one.peers.known()) == others and one.bus.is_up for one in self.gateways))
 
     async def enter(self, show_id: UUID, at: int, person: Any = None, last_seq: int | None = None) -> Viewer:
         caller = Caller(show_id, person and person.user_id, person.name if person else "", "en", "viewer")
@@ -104,8 +104,8 @@ class House:
         await until(lambda: bool(viewer.totals))
         return viewer
 
-    async def all_know(self, seq: int, seconds: float = 5) -> None:
-        await until(lambda: all(one.seq >= seq for one in self.viewers), seconds)
+    async def all_know(self, seq: int) -> None:
+        await until(lambda: all(one.seq >= seq for one in self.viewers))
 
     async def crash(self, at: int) -> None:
         """As kill -9 does it: nobody is told, nothing is written any more."""
@@ -127,15 +127,6 @@ class House:
             await gateway.close()
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 5) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            held = condition()
-            if held if isinstance(held, bool) else await held:
-                return
-            await asyncio.sleep(0.01)
-
-
 async def numbered(db: Database, show_id: UUID) -> int:
     """The number of the newest event, once nothing waits to be numbered."""
 
@@ -151,10 +142,10 @@ async def numbered(db: Database, show_id: UUID) -> int:
         return await last_seq(read, show_id)
 
 
-async def same_everywhere(house: House, show_id: UUID, since: int, seconds: float = 5) -> int:
+async def same_everywhere(house: House, show_id: UUID, since: int) -> int:
     """Everyone was told the same events from `since` on, without a gap; returns the last number."""
     last = await numbered(house.db, show_id)
-    await house.all_know(last, seconds)
+    await house.all_know(last)
     first, *others = ({n: viewer.events.get(n) for n in range(since + 1, last + 1)} for viewer in house.viewers)
     assert None not in first.values()
     assert all(other == first for other in others)

@@ -22,6 +22,7 @@ from urllib.request import urlopen
 
 import imageio_ffmpeg
 
+from helpers.patience import PATIENCE_SECONDS, until
 from livestall.app.demo import pictures
 from livestall.app.demo.client import Door, Json, Person
 from livestall.app.guard import PARENT
@@ -81,17 +82,6 @@ def free_ports_in_a_row(count: int) -> int:
     raise AssertionError("no ports")
 
 
-async def until(check: Callable[[], Coroutine[Any, Any, T]], seconds: float = 20, what: str = "it") -> T:
-    """The first true answer of `check`; fails after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = await check()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s (last: {found!r})"
-        await asyncio.sleep(0.1)
-
-
 class Served:
     """One `livestall serve` (or `demo`) process and where it is reached."""
 
@@ -118,7 +108,7 @@ class Served:
         self._reader: threading.Thread | None = None
         self.first_run_token: str | None = None
 
-    def start(self, seconds: float = 60, ready: str = "is ready") -> float:
+    def start(self, seconds: float = PATIENCE_SECONDS, ready: str = "is ready") -> float:
         """Start and wait for the line that says so; returns the seconds it took."""
         begin = time.monotonic()
         with (self.folder / "serve.log").open("a") as log:
@@ -155,12 +145,12 @@ class Served:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
             try:
-                self.process.wait(15)
+                self.process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
         if self._reader is not None:
-            self._reader.join(5)
+            self._reader.join(PATIENCE_SECONDS)
         return time.monotonic() - begin
 
     def remove(self) -> None:
@@ -201,7 +191,7 @@ class Served:
         """kill -9 one plane; waits until that process is gone."""
         pid = self.planes()[plane]
         os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while self.planes().get(plane) == pid:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -230,17 +220,20 @@ class Pusher:
 
     @classmethod
     def camera(cls, url: str) -> Pusher:
-        """The demo's camera instead of a test picture: goods that move, a clock and music."""
+        """The demo's camera instead of a test picture: one of the goods that moves, a clock and music. (One: each of
+        them takes a fifth of a second to draw before the first picture.)"""
         self = cls.__new__(cls)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "livestall.app.demo.source", url, "--title", "Evening market · 晚间集市"],
+            [sys.executable, "-m", "livestall.app.demo.source", url, "--title", "Evening market · 晚间集市",
+             "--goods", pictures.PRODUCTS[0].name],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         return self
 
-    def stop(self) -> None:
+    def stop(self) -> str:
+        """End it at once; returns what it complained of."""
         self.process.kill()
-        self.process.communicate()
+        return self.process.communicate()[1]
 
 
 class Cast:
@@ -285,7 +278,7 @@ class Cast:
                 await self.creator.get(f"/api/shows/{show_id}")
             )["stream"]["online"]
 
-        await until(online, 20, "the picture")
+        await until(online, what="the picture")
         return await self.creator.post(f"/api/shows/{show_id}/go-live")
 
     async def flash_sale(self, show_id: str, **extra: object) -> Json:

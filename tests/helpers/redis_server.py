@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 
 from helpers.market import free_ports
+from helpers.patience import PATIENCE_SECONDS
 
 PASSWORD = "a-secret-for-tests"
 
@@ -38,7 +39,7 @@ class RedisServer:
             "--requirepass", PASSWORD, *more,
         ]  # fmt: skip
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self.answers():
             assert time.monotonic() < deadline, "Redis did not start"
             time.sleep(0.02)

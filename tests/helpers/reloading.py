@@ -11,10 +11,11 @@ import aiohttp
 import asyncpg
 
 from helpers.market import Served
+from helpers.patience import PATIENCE_SECONDS
 from livestall.app.demo.client import Json, Person, Refused, Socket
 from livestall.base import ids
 
-RELOAD_SECONDS_MAX = 120
+RELOAD_SECONDS_MAX = 2 * PATIENCE_SECONDS
 WAITS = (429, 503)
 AWAY = (aiohttp.ClientError, ConnectionError, TimeoutError)
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from helpers.hosts import Host, Plane, Wire, need_hosts
+from helpers.patience import PATIENCE_SECONDS
 from helpers.redis_server import RedisServer
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
 
-READY_SECONDS = 60
 PLANES = {2: ("web", "live", "work"), 3: ("web", "live", "work"), 4: ("media", "live")}
 
 
@@ -81,7 +81,7 @@ class Market:
     def wait_for(self, number: int, name: str) -> None:
         """Wait until something listens there; for `work`, which does not, only that it runs."""
         port = {"web": 8000, "live": 8001, "media": 8002}.get(name)
-        plane, deadline = self.planes[number, name], time.monotonic() + READY_SECONDS
+        plane, deadline = self.planes[number, name], time.monotonic() + PATIENCE_SECONDS
         while port is not None and not self.listens(number, port):
             assert plane.process is not None
             assert plane.process.poll() is None, plane.log.read_text()[-3000:]

@@ -101,6 +101,16 @@ def test_browser_tests_wait_for_functions():
     assert not NO_FUNCTION.search('page.wait_for_function("at => at")')
 
 
+OWN_PATIENCE = re.compile(r"\btimeout=\d")
+"""A browser test's own idea of how slow a machine may be: `helpers.patience` has one for all."""
+
+
+def test_browser_tests_have_one_patience():
+    found = [path.name for path in files(".py", "tests/e2e") if OWN_PATIENCE.search(path.read_text())]
+    assert found == []
+    assert OWN_PATIENCE.search("expect(card).to_be_visible(timeout=8_000)")
+
+
 @pytest.mark.parametrize("call", ["page.wait_for_timeout(300)", 'page.wait_for_load_state("networkidle")'])
 def test_waiting_for_a_while_is_found(call: str):
     assert WAITING.search(call)

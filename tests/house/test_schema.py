@@ -10,6 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 
 from helpers.market import Served, in_thread, seed
+from helpers.patience import PATIENCE_SECONDS
 from livestall.app.demo.client import Door
 
 EXAMPLES = 4
@@ -40,7 +41,7 @@ def test_no_request_makes_the_server_fail(market: tuple[str, dict[str, str]]):
     def ask(case: Any) -> None:
         nonlocal asked
         asked += 1
-        answer = case.call(base_url=base, headers=headers, timeout=20)
+        answer = case.call(base_url=base, headers=headers, timeout=PATIENCE_SECONDS)
         if answer.status_code >= 500:
             failed.append(
                 f"{case.method} {case.formatted_path} {case.query} {str(case.body)[:300]} → {answer.text[:300]}"

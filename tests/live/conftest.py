@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
+from helpers.patience import PATIENCE_SECONDS, until
 from livestall.base import clock, ids
 from livestall.base.errors import NotFound, Unavailable
 from livestall.live import (
@@ -148,22 +149,12 @@ class Wire:
 async def receive(
     client: ClientConnection, wanted: Callable[[dict[str, Any]], bool] = lambda _: True
 ) -> dict[str, Any]:
-    """The next message that is `wanted`, within 5 s."""
-    async with asyncio.timeout(5):
+    """The next message that is `wanted`."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             message = json.loads(await client.recv())
             if wanted(message):
                 return message
-
-
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wait, at most 8 s, until the condition holds."""
-    async with asyncio.timeout(8):
-        while True:
-            held = condition()
-            if held if isinstance(held, bool) else await held:
-                return
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

@@ -87,11 +87,11 @@ async def test_a_redis_that_was_never_there_makes_rooms_slower_and_not_wrong(hou
     show_id, people, since = await two_rooms_full(house, stage, "redis://127.0.0.1:1/0")
     for n in range(3):
         assert (await people[n % 2].ask("chat", text=str(n)))["ok"]
-        await same_everywhere(house, show_id, since, 2)
+        await same_everywhere(house, show_id, since)
     assert people[0].lines == ["0", "1", "2"]
-    await until(lambda: all(one.totals["viewers"] == 2 for one in people), 8)
+    await until(lambda: all(one.totals["viewers"] == 2 for one in people))
     assert (await people[0].ask("like", count=5))["ok"]
-    await until(lambda: people[1].totals["likes"] == 5, 8)
+    await until(lambda: people[1].totals["likes"] == 5)
 
 
 async def test_a_gateway_killed_between_commit_and_telling_is_made_up_for(redis, house, stage) -> None:
@@ -101,19 +101,29 @@ async def test_a_gateway_killed_between_commit_and_telling_is_made_up_for(redis,
     assert leads.peers.leads
 
     crashes: list[asyncio.Task[None]] = []
+    dies = asyncio.Event()
 
     async def dead(_said: Any) -> None:
         crashes.append(asyncio.create_task(house.crash(0)))
+        dies.set()
         await asyncio.Event().wait()
 
+    async def is_late() -> bool:
+        """The others look now and then too; here they come to it when the one that leads is dead."""
+        await dies.wait()
+        return False
+
     leads.bus.publish = dead  # type: ignore[method-assign]
+    for other in house.gateways[1:]:
+        step = other.projector.step
+        other.projector.step = lambda step=step: step() if dies.is_set() else is_late()  # type: ignore[method-assign]
     assert (await people[1].ask("chat", text="numbered, and told to nobody"))["ok"]
     await until(lambda: leads not in house.gateways)
     house.viewers.remove(people[0])
-    await same_everywhere(house, show_id, since, 3)
+    await same_everywhere(house, show_id, since)
     assert people[1].lines == people[2].lines == ["numbered, and told to nobody"]
     assert (await people[2].ask("chat", text="and on it goes"))["ok"]
-    await same_everywhere(house, show_id, since, 3)
+    await same_everywhere(house, show_id, since)
     back = await house.enter(show_id, 0, await stage.person(), last_seq=since)
     await until(lambda: back.lines == people[1].lines)
     assert back.snapshots == 0
@@ -128,14 +138,14 @@ async def test_viewers_are_added_up_and_a_dead_gateway_counts_no_more(monkeypatc
     await more[0].close()
     await until(lambda: all(one.totals["viewers"] == 4 for one in people))
     await house.crash(2)
-    await until(lambda: all(one.totals["viewers"] == 2 for one in people[:2]), 20)
+    await until(lambda: all(one.totals["viewers"] == 2 for one in people[:2]))
 
     async def kept() -> bool:
         async with house.db.read() as read:
             row = await read.fetchrow("select viewers, viewers_peak from show where id = $1", show_id)
             return row is not None and (row["viewers"], row["viewers_peak"]) == (2, 5)
 
-    await until(kept, 12)
+    await until(kept)
 
 
 async def test_likes_are_counted_once_on_whatever_gateway(redis, house, stage) -> None:

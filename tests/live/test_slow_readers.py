@@ -35,7 +35,7 @@ async def stalled(wire: Any, channel: Any) -> socket.socket:
 
 
 async def test_stalled_viewers_are_skipped_then_cut_off_and_the_others_get_everything(make_wire, get, wait) -> None:
-    wire = await make_wire(tick_ms=10, stalled_seconds=0.5, send_buffer_bytes=16_384)
+    wire = await make_wire(tick_ms=10, stalled_seconds=1.5, send_buffer_bytes=16_384)
     channel = wire.open()
     good = [await wire.join(channel) for _ in range(20)]
     for client in good:

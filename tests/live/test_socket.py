@@ -14,6 +14,7 @@ import jwt
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from helpers.patience import PATIENCE_SECONDS
 from livestall.base import clock, ids
 from livestall.base.errors import Unavailable
 from livestall.live import Said
@@ -293,7 +294,7 @@ async def raw(wire: Any, data: bytes, *, upgrade: bool) -> bytes:
     writer.write(data)
     if not upgrade:
         writer.write_eof()
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         got = b""
         try:
             while part := await reader.read(65536):

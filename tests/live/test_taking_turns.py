@@ -53,7 +53,7 @@ async def test_a_projector_that_stands_still_in_its_transaction_is_passed_by(mon
     async def goes_on() -> bool:
         return await well.projector.step()
 
-    await until(goes_on, 4)
+    await until(goes_on)
     async with db.read() as read:
         assert await last_seq(read, show_id) > 0
     hanging.cancel()
@@ -92,10 +92,10 @@ async def test_the_oldest_leads_and_the_others_look_seldom(house, stage) -> None
         await house.crash(0)
         house.viewers.remove(people[0])
         assert (await people[1].ask("chat", text="the oldest is gone"))["ok"]
-        await same_everywhere(house, show_id, since, 2)
-        await until(house.gateways[0].projector._leads, 5)
+        await same_everywhere(house, show_id, since)
+        await until(house.gateways[0].projector._leads)
         redis.kill()
-        await until(lambda: all(one.projector._leads() for one in house.gateways), 5)
+        await until(lambda: all(one.projector._leads() for one in house.gateways))
     finally:
         redis.kill()
 

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from shop import Shop, draft
 
+from helpers.patience import PATIENCE_SECONDS
 from livestall import stock
 from livestall.base import config, ids
 from livestall.base.db import Database, Tx
@@ -21,7 +22,7 @@ from livestall.orders.model.refusals import LineFull, SellerSuspended
 
 
 async def everyone(counter: Counter, drafts: Sequence[Draft]) -> list[Placed | BaseException]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         return await asyncio.gather(*(counter.place(one) for one in drafts), return_exceptions=True)
 
 

@@ -12,6 +12,7 @@ import pytest
 from shop import Shop, draft
 
 from helpers.http import Http
+from helpers.patience import PATIENCE_SECONDS
 from livestall import stock
 from livestall.base import config, ids
 from livestall.base.db import Tx
@@ -45,7 +46,7 @@ def settings(**more: Any) -> Iterator[None]:
 
 
 async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             if check():
                 return
@@ -75,7 +76,7 @@ async def test_five_thousand_are_served_in_the_order_of_arrival_and_each_is_told
     wishes = [draft(tea.line()) for _ in range(5000)]
     places: list[list[int]] = [[] for _ in wishes]
     with settings(line_after=100):
-        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(PATIENCE_SECONDS), asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(waits, wish, heard)) for wish, heard in zip(wishes, places, strict=True)]
             await until(lambda: counter.ahead(wishes[0]) == 5000)
             gate.open.set()
@@ -244,7 +245,7 @@ async def test_who_asks_later_is_told_why_it_was_refused(shop: Shop, http: Http)
 
 
 async def outcome(http: Http, buyer: UUID, path: str) -> dict[str, Any]:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             found = await http(buyer, "GET", path)
             if found.status_code == 200 and found.json()["state"] != "waiting":

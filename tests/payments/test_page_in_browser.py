@@ -14,6 +14,7 @@ import uvicorn
 from playwright.async_api import async_playwright
 
 from helpers.browser import AXE, CHROMIUM, FLAGS, VIOLATIONS
+from helpers.patience import PATIENCE_SECONDS
 from livestall import payments
 
 pytestmark = pytest.mark.e2e
@@ -26,7 +27,7 @@ async def served(app: Any) -> AsyncIterator[str]:
         port = free.getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none", lifespan="off"))
     task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not server.started:
             await asyncio.wait([task], timeout=0.02)
     yield f"http://127.0.0.1:{port}"

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from helpers.patience import PATIENCE_SECONDS
 from livestall import payments
 from livestall.base import clock, ids
 from livestall.base.db import Database
@@ -59,7 +60,7 @@ async def pay_both_at_once(db: Database) -> list[str]:
     async with db.write() as first:
         await absorb.absorb(first, "sandbox", [facts[0]])
         task = asyncio.create_task(second())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not task.done() and not await blocked(db):
                 await asyncio.wait([task], timeout=0.01)
     await task

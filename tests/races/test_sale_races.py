@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from shop import Article, Shop, draft
 
+from helpers.patience import PATIENCE_SECONDS
 from livestall import deals, stock
 from livestall.base import clock, ids
 from livestall.base.db import Read, Tx
@@ -45,7 +46,7 @@ def meet_before(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, parties
     original: Callable[..., Awaitable[Any]] = getattr(module, name)
 
     async def after_meeting(*args: Any, **kwargs: Any) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await barrier.wait()
         return await original(*args, **kwargs)
 
@@ -184,7 +185,7 @@ async def test_twin_without_the_orders_lock_a_paid_order_is_called_cancelled(
 async def two_counters(shop: Shop, drafts: Sequence[Draft]) -> list[Any]:
     """Two processes, each with its own counter, and the same pool."""
     counters = [Counter(shop.db, lanes=2, batch_max=7), Counter(shop.db, batch_max=7)]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         answers = await asyncio.gather(
             *(counters[number % 2].place(one) for number, one in enumerate(drafts)), return_exceptions=True
         )

@@ -48,7 +48,7 @@ WAITING_BYTES_MAX = 65_536
 UNEVEN = 1.1
 """One gateway may have so much more than its share of the sockets."""
 
-INSIDE_SECONDS, GONE_SECONDS, WEIGH_SECONDS = 30, 60, 0.5
+INSIDE_SECONDS, GONE_SECONDS, WEIGH_SECONDS = 60, 60, 0.5
 GATEWAYS, WATCH_LIVE = 2, 20
 SETTINGS: dict[str, object] = {"live__processes": GATEWAYS, "chat__seconds_per_message": 0.1, "chat__burst": 10}
 """What the market needs so that a dozen people can say a hundred lines a second. Everything else is as it comes."""

@@ -123,7 +123,7 @@ def check(dsn: str, *flags: str) -> tuple[int, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LIVESTALL_")}
     done = subprocess.run(
         [sys.executable, "-m", "livestall.app.cli", "stock", "check", *flags],
-        env={**environment, "LIVESTALL_DATABASE_URL": dsn}, capture_output=True, text=True, check=False, timeout=30,
+        env={**environment, "LIVESTALL_DATABASE_URL": dsn}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 

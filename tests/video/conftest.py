@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -20,21 +19,6 @@ from livestall.video.embedded.engine import Engine
 from livestall.video.embedded.hooks import Market
 from livestall.video.embedded.http import create_app
 from livestall.video.model import Grant, Hook, Settings, WrongStreamKey
-
-
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for a condition; fails the test when it does not come true."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        await asyncio.sleep(0.02)
-
-
-async def until_true(condition: Callable[[], Awaitable[object]], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        await asyncio.sleep(0.02)
 
 
 class MarketStand:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import imageio_ffmpeg
 
+from helpers.patience import PATIENCE_SECONDS
 from livestall.video.embedded import amf
 from livestall.video.embedded.chunks import ChunkReader
 
@@ -78,7 +79,7 @@ class Encoder:
         self._send(3, COMMAND, 0, amf.encode("createStream", 2.0, None))
         self._send(3, COMMAND, 0, amf.encode("publish", 3.0, None, self._key, "live"), stream=1)
         self._reader_task = asyncio.create_task(self._listen())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await self._answered.wait()
 
     async def _listen(self) -> None:

@@ -12,9 +12,10 @@ from uuid import UUID
 
 import av
 import pytest
-from tests.video.conftest import Stand, until
+from tests.video.conftest import Stand
 from tests.video.raw_rtmp import AUDIO, DATA, VIDEO, Encoder, Tag, film, on_data
 
+from helpers.patience import until
 from livestall.video.embedded import fmp4
 from livestall.video.embedded.h264 import avc_config
 from livestall.video.model import StreamWarning
@@ -196,7 +197,7 @@ async def refused(stand: Stand, tags: list[Tag], idle: float = 0) -> tuple[UUID,
     assert encoder.said[0][0] == "NetStream.Publish.Start"
     for tag in tags:
         encoder.tag(tag)
-    await until(lambda: encoder.closed, 8 + idle)
+    await until(lambda: encoder.closed)
     await encoder.close()
     return stream_id, encoder
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from playwright.async_api import async_playwright
-from tests.video.conftest import Stand, until
+from tests.video.conftest import Stand
 
+from helpers.patience import until
 from livestall.video.model import preview_token
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -73,11 +74,11 @@ async def test_chromium_broadcasts_and_sees_itself(stand: Stand) -> None:
             page = await browser.new_page()
             await page.goto(f"http://127.0.0.1:{runner.addresses[0][1]}/")
             await page.evaluate(SCRIPT, {"whip": f"{base}/whip", "token": secret})
-            await until(lambda: stand.market.heard("published", stream_id), 15)
+            await until(lambda: stand.market.heard("published", stream_id))
             whep = f"{base}/whep?token={preview_token(stream_id)}"
             width, height = await page.evaluate(SCRIPT, {"whep": whep})
             assert width / height == pytest.approx(16 / 9, abs=0.02)
-            await until(lambda: stand.engine.streams[stream_id].packager.next_number >= 2, 15)
+            await until(lambda: stand.engine.streams[stream_id].packager.next_number >= 2)
             health = stand.engine.online()[0]
             assert health.protocol == "whip"
             assert health.fps > 3

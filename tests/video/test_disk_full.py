@@ -14,9 +14,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.video.conftest import MarketStand, Pushers, Stand, serve, until, until_true
+from tests.video.conftest import MarketStand, Pushers, Stand, serve
 from tests.video.test_recording import replayed
 
+from helpers.patience import until
 from livestall.video.embedded import recorder
 from livestall.video.model import StreamWarning
 
@@ -188,5 +189,5 @@ async def test_a_gap_that_never_closed_is_in_the_record_too(stand: Stand, push: 
         recording = await stand.engine.finish(stream_id)
         return recording is not None and [one.reason for one in recording.gaps] == ["disk-full"]
 
-    await until_true(ended)
+    await until(ended)
     assert await ended(), "also from the disk alone"

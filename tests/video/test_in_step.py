@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from litestar import Litestar
 from litestar.di import Provide
-from tests.video.conftest import Pushers, Stand, until, until_true
+from tests.video.conftest import Pushers, Stand
 
+from helpers.patience import PATIENCE_SECONDS, until
 from livestall import video
 from livestall.base import clock, config, ids, keys
 from livestall.base.db import Database
@@ -85,7 +86,7 @@ async def test_closing_a_stream_ends_it_and_tells_of_its_recording(db: Database,
         await video.close_streams(tx, [stream_id])
     assert await jobs.settle(db) == 1
     assert await jobs.settle(db) == 0
-    assert pusher.wait(5) != 0
+    assert pusher.wait(PATIENCE_SECONDS) != 0
     async with db.read() as read:
         playback = await video.playback_of(read, stream_id, media=stand.base)
         recorded = await video.stream(read, stream_id)
@@ -112,7 +113,7 @@ async def test_a_rotated_key_throws_its_publisher_out(db: Database, stand: Stand
     async with db.write() as tx:
         await video.rotate_key(tx, stream_id)
     assert await jobs.settle(db) == 1
-    assert pusher.wait(5) != 0
+    assert pusher.wait(PATIENCE_SECONDS) != 0
     assert await jobs.settle(db) == 0
 
 
@@ -141,7 +142,7 @@ async def test_hooks_over_http(db: Database, stand: Stand) -> None:
         start = Hook(kind="published", stream=stream_id, at=clock.now(), session=session)
         for _ in range(2):
             assert (await send(start)).status_code == 204
-        await until_true(lambda: online(db, stream_id))
+        await until(lambda: online(db, stream_id))
         assert (await send(Hook(kind="published", stream=stream_id, at=clock.now()))).status_code == 422
         rare = StreamWarning("rare-keyframes", 30.0)
         warn = Hook(kind="warned", stream=stream_id, at=clock.now(), session=session, warnings=[rare])

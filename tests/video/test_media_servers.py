@@ -354,7 +354,7 @@ async def test_a_show_goes_from_one_real_process_to_the_other_and_back(served: S
             found = await cast.creator.get(f"/api/shows/{show['id']}/ingest")
             return show if found["rtmp_server"] == there else None
 
-        show = await until(gets_the_second, 20, "a show on the second process")
+        show = await until(gets_the_second, what="a show on the second process")
         where = await cast.creator.get(f"/api/shows/{show['id']}/ingest")
         home = f"rtmp://127.0.0.1:{served.rtmp}/live"
         pushers = [Pusher(f"{home}/{where['rtmp_key']}")]
@@ -367,10 +367,10 @@ async def test_a_show_goes_from_one_real_process_to_the_other_and_back(served: S
             async def moved() -> bool:
                 return (await show_of(cast, show))["playback"]["hls_url"].startswith(f"http://127.0.0.1:{second.http}/")
 
-            await until(moved, 15, "the address of the second process")
-            assert await asyncio.to_thread(pushers[0].process.wait, 10) != 0, "the first publisher is thrown out"
+            await until(moved, what="the address of the second process")
+            assert await asyncio.to_thread(pushers[0].process.wait) != 0, "the first publisher is thrown out"
             assert (await show_of(cast, show))["state"] == "live", "and the show goes on"
-            await until(lambda: plays(show_of(cast, show)), 15, "the picture from the second process")
+            await until(lambda: plays(show_of(cast, show)), what="the picture from the second process")
 
             second.kill()
 
@@ -378,7 +378,7 @@ async def test_a_show_goes_from_one_real_process_to_the_other_and_back(served: S
                 found = await show_of(cast, show)
                 return found["state"] == "interrupted" and str(served.media) in found["playback"]["hls_url"]
 
-            await until(rescued, 40, "the interruption")
+            await until(rescued, what="the interruption")
             told = await cast.creator.get(f"/api/shows/{show['id']}/ingest")
             assert told["moved_at"] is not None
             assert told["rtmp_server"] == home
@@ -387,7 +387,7 @@ async def test_a_show_goes_from_one_real_process_to_the_other_and_back(served: S
             async def live() -> bool:
                 return (await show_of(cast, show))["state"] == "live"
 
-            await until(live, 15, "the picture back, from the first process")
+            await until(live, what="the picture back, from the first process")
         finally:
             for one in pushers:
                 one.stop()

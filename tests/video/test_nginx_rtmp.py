@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from helpers.market import Cast, Pusher, Served, free_ports, seed, until
+from helpers.patience import PATIENCE_SECONDS
 from livestall.app.demo.client import Door, Json
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
@@ -68,7 +69,7 @@ class Nginx:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_SECONDS)
 
     def close(self) -> None:
         self.stop()
@@ -96,7 +97,7 @@ async def cast(nginx: Nginx, people: dict[str, Cast]) -> AsyncIterator[Cast]:
     async with Door(nginx.served.base) as door:
         if "first" not in people:
             people["first"] = await seed(door, nginx.served.first_run_token, products=1)
-            await until(lambda: carried(people["first"]), 20, "the market has met nginx")
+            await until(lambda: carried(people["first"]), what="the market has met nginx")
         yield people["first"].at(door)
 
 
@@ -143,7 +144,7 @@ async def playlist_of(playback: Json) -> str:
         answer = await fetch(playback["hls_url"])
         return answer.text if answer.status_code == 200 and ".ts" in answer.text else ""
 
-    return await until(there, 15, "the playlist")
+    return await until(there, what="the playlist")
 
 
 async def test_a_show_from_the_key_to_the_replay(nginx: Nginx, cast: Cast, pushers: list[Pusher]):
@@ -155,7 +156,7 @@ async def test_a_show_from_the_key_to_the_replay(nginx: Nginx, cast: Cast, pushe
 
     stranger = Pusher(f"{where['rtmp_server']}/{name}?k=wrong")
     pushers.append(stranger)
-    assert await asyncio.to_thread(stranger.process.wait, 10) != 0, "a wrong key is refused"
+    assert await asyncio.to_thread(stranger.process.wait, PATIENCE_SECONDS) != 0, "a wrong key is refused"
 
     await on_air(cast, show, pushers)
     seen = await look(cast, show)
@@ -173,19 +174,19 @@ async def test_a_show_from_the_key_to_the_replay(nginx: Nginx, cast: Cast, pushe
 
     second = Pusher(f"{where['rtmp_server']}/{where['rtmp_key']}")
     pushers.append(second)
-    assert await asyncio.to_thread(second.process.wait, 10) != 0, "a second publisher is refused by nginx"
+    assert await asyncio.to_thread(second.process.wait, PATIENCE_SECONDS) != 0, "a second publisher is refused by nginx"
     assert await is_in(cast, show, "live"), "and what it did changes nothing for the first"
 
     pushers[1].process.kill()
-    await until(lambda: is_in(cast, show, "interrupted"), 10, "the interruption")
+    await until(lambda: is_in(cast, show, "interrupted"), what="the interruption")
     pushers.append(Pusher(f"{where['rtmp_server']}/{where['rtmp_key']}"))
-    await until(lambda: is_in(cast, show, "live"), 15, "the picture back")
+    await until(lambda: is_in(cast, show, "live"), what="the picture back")
     await playlist_of(playback)
 
     await asyncio.sleep(3)  # two parts of a recording, each long enough to be one
     await cast.creator.post(f"/api/shows/{show['id']}/end")
-    assert await asyncio.to_thread(pushers[-1].process.wait, 15) != 0, "whoever is left is thrown out"
-    await until(lambda: is_in(cast, show, "replay"), 30, "the replay")
+    assert await asyncio.to_thread(pushers[-1].process.wait, PATIENCE_SECONDS) != 0, "whoever is left is thrown out"
+    await until(lambda: is_in(cast, show, "replay"), what="the replay")
     await check_replay(await look(cast, show))
 
 
@@ -216,11 +217,11 @@ async def test_a_replaced_key_throws_its_publisher_out(cast: Cast, pushers: list
     show = await cast.live_show()
     await on_air(cast, show, pushers)
     await cast.creator.post(f"/api/shows/{show['id']}/ingest/rotate")
-    assert await asyncio.to_thread(pushers[-1].process.wait, 10) != 0
-    await until(lambda: is_in(cast, show, "interrupted"), 10, "the interruption")
+    assert await asyncio.to_thread(pushers[-1].process.wait, PATIENCE_SECONDS) != 0
+    await until(lambda: is_in(cast, show, "interrupted"), what="the interruption")
     fresh = await ingest(cast, show)
     pushers.append(Pusher(f"{fresh['rtmp_server']}/{fresh['rtmp_key']}"))
-    await until(lambda: is_in(cast, show, "live"), 15, "the new key opens")
+    await until(lambda: is_in(cast, show, "live"), what="the new key opens")
     await cast.creator.post(f"/api/shows/{show['id']}/end")
 
 
@@ -229,15 +230,15 @@ async def test_a_key_in_another_spelling_is_refused(cast: Cast, pushers: list[Pu
     where = await ingest(cast, await cast.live_show())
     name, _, secret = where["rtmp_key"].partition("?k=")
     pushers.append(Pusher(f"{where['rtmp_server']}/{name.upper()}?k={secret}"))
-    assert await asyncio.to_thread(pushers[-1].process.wait, 10) != 0
+    assert await asyncio.to_thread(pushers[-1].process.wait, PATIENCE_SECONDS) != 0
 
 
 async def test_a_server_that_dies_interrupts_its_shows_and_comes_back(nginx: Nginx, cast: Cast, pushers: list[Pusher]):
     show = await cast.live_show()
     where = await on_air(cast, show, pushers)
     nginx.stop()  # no hook tells of it
-    await until(lambda: is_in(cast, show, "interrupted"), 30, "the interruption")
+    await until(lambda: is_in(cast, show, "interrupted"), what="the interruption")
     nginx.run()
     pushers.append(Pusher(f"{where['rtmp_server']}/{where['rtmp_key']}"))
-    await until(lambda: is_in(cast, show, "live"), 20, "the picture back, though its client number came again")
+    await until(lambda: is_in(cast, show, "live"), what="the picture back, though its client number came again")
     await cast.creator.post(f"/api/shows/{show['id']}/end")

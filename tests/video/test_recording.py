@@ -19,8 +19,9 @@ import av
 import httpx
 import msgspec
 import pytest
-from tests.video.conftest import MarketStand, Pushers, Stand, serve, until
+from tests.video.conftest import MarketStand, Pushers, Stand, serve
 
+from helpers.patience import PATIENCE_SECONDS, until
 from livestall.base import keys
 from livestall.video.backends.embedded import SIGNATURE
 from livestall.video.embedded import recorder
@@ -62,7 +63,7 @@ class Media:
     def kill(self, number: int = signal.SIGKILL) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(number)
-            self.process.wait(10)
+            self.process.wait(PATIENCE_SECONDS)
 
     def stream(self, stream_id: UUID) -> str:
         return f"http://127.0.0.1:{self.http}/media/{stream_id}"
@@ -113,7 +114,7 @@ async def test_the_replay_is_there_when_the_stream_is_finished(stand: Stand, pus
     assert count == pytest.approx(seconds * 20, abs=2)
     await until(lambda: stand.market.heard("unpublished", stream_id))
     pusher = push(stand.address(stream_id, secret))
-    assert await asyncio.to_thread(pusher.wait, 5) != 0, "a finished stream lets nobody in"
+    assert await asyncio.to_thread(pusher.wait, PATIENCE_SECONDS) != 0, "a finished stream lets nobody in"
 
 
 async def test_kill_minus_nine_loses_no_part_and_the_numbers_go_on(

@@ -12,8 +12,9 @@ import av
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
-from tests.video.conftest import Stand, until
+from tests.video.conftest import Stand
 
+from helpers.patience import PATIENCE_SECONDS, until
 from livestall.video.embedded import rtc
 from livestall.video.model import preview_token
 
@@ -75,7 +76,7 @@ async def publish(stand: Stand, browsers: list[Browser], stream_id: object, secr
 async def test_a_browser_broadcasts_is_previewed_and_ends(stand: Stand, browsers: list[Browser]) -> None:
     stream_id, secret = stand.market.add()
     await publish(stand, browsers, stream_id, secret)
-    await until(lambda: stand.market.heard("published", stream_id), 15)
+    await until(lambda: stand.market.heard("published", stream_id))
     status, text = await stand.text(stream_id)
     assert status == 200
     init = re.findall(r'EXT-X-MAP:URI="([^"]+)"', text)[0]
@@ -99,7 +100,7 @@ async def test_a_browser_broadcasts_is_previewed_and_ends(stand: Stand, browsers
     status, answer, _ = await post(stand, f"{stream_id}/whep?token={preview_token(stream_id)}", offer)
     assert status == 201, answer
     await viewer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         packet = await seen[0].recv()
     assert bytes(packet)
     await viewer.close()
@@ -128,9 +129,9 @@ async def test_a_wrong_token_or_offer_is_refused(stand: Stand, browsers: list[Br
 async def test_a_browser_that_reconnects_takes_over(stand: Stand, browsers: list[Browser]) -> None:
     stream_id, secret = stand.market.add()
     await publish(stand, browsers, stream_id, secret)
-    await until(lambda: stand.market.heard("published", stream_id), 15)
+    await until(lambda: stand.market.heard("published", stream_id))
     await publish(stand, browsers, stream_id, secret)
-    await until(lambda: len(stand.market.heard("published", stream_id)) == 2, 15)
+    await until(lambda: len(stand.market.heard("published", stream_id)) == 2)
     assert "took over" in stand.market.heard("unpublished", stream_id)[0].reason
     assert [one.protocol for one in stand.engine.online()] == ["whip"]
 
@@ -154,16 +155,16 @@ async def test_a_browser_whose_camera_dies_goes_on_with_sound(
     monkeypatch.setattr(rtc, "SILENCE_SECONDS", 2.0)
     stream_id, secret = stand.market.add()
     browser = await publish(stand, browsers, stream_id, secret)
-    await until(lambda: stand.market.heard("published", stream_id), 15)
+    await until(lambda: stand.market.heard("published", stream_id))
     (camera,) = (one for one in browser.connection.getSenders() if one.kind == "video")
     camera.replaceTrack(None)
     packager = stand.engine.streams[stream_id].packager
-    await until(lambda: packager.still, 8)
+    await until(lambda: packager.still)
     number = packager.next_number
-    await until(lambda: packager.next_number >= number + 2, 10)
+    await until(lambda: packager.next_number >= number + 2)
     assert not stand.market.heard("unpublished", stream_id), "the show lives as long as it is heard"
     await until(lambda: [one for hook in stand.market.heard("warned", stream_id) for one in hook.warnings])
     (microphone,) = (one for one in browser.connection.getSenders() if one.kind == "audio")
     microphone.replaceTrack(None)
-    await until(lambda: stand.market.heard("unpublished", stream_id), 10)
+    await until(lambda: stand.market.heard("unpublished", stream_id))
     assert stand.market.heard("unpublished", stream_id)[0].reason == "nothing arrived for a while"

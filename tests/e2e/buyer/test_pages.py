@@ -34,7 +34,7 @@ def test_the_feed_moves(window: Window) -> None:
     page.goto("/")
     preview = page.locator('a[href^="/shows/"] img').first
     before = preview.get_attribute("src")
-    expect(preview).not_to_have_attribute("src", before or "", timeout=15_000)
+    expect(preview).not_to_have_attribute("src", before or "")
 
 
 def test_the_feed_of_whom_one_follows(window: Window, market: Any) -> None:
@@ -72,7 +72,7 @@ def test_the_room_plays_talks_and_sells(window: Window, phone: bool, language: s
     page = one.page
     page.goto("/")
     page.locator('a[href^="/shows/"]').first.click()
-    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=20_000)
+    expect(page.locator("video")).to_have_attribute("data-status", "playing")
     page.wait_for_function("() => document.querySelector('video').currentTime > 0.5")
     expect(page.get_by_role("log").get_by_role("listitem").first).to_be_visible()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")

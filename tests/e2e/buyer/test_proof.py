@@ -46,7 +46,7 @@ def test_an_order_moves_the_bar_while_the_page_is_open(window: Window, market: A
         await buyer.post("/api/orders", {"id": ids.new(), "show_id": market.show_id, "lines": [line]})
 
     market.do(buy)
-    expect(held).to_have_text(str(before + 3), timeout=6000)
+    expect(held).to_have_text(str(before + 3))
     expect(card.get_by_text(re.compile(rf"held {before + 3} = {before + 3} in \d+ order"))).to_be_visible()
     expect(page.get_by_text(re.compile(r"checked (just now|\d+ s ago)"))).to_be_visible()
 
@@ -56,7 +56,7 @@ def test_the_deal_card_and_the_buy_sheet_lead_to_the_proof(window: Window, marke
     deal = market.flash_sale(market.show_id, quota=7)
     page.goto(f"/shows/{market.show_id}")
     card = page.get_by_test_id("flash-card")
-    expect(card).to_be_visible(timeout=30_000)
+    expect(card).to_be_visible()
     with page.context.expect_page() as opened:
         card.get_by_role("link", name="Proof: never oversold").click()
     proof = opened.value
@@ -64,7 +64,7 @@ def test_the_deal_card_and_the_buy_sheet_lead_to_the_proof(window: Window, marke
     expect(proof.get_by_text("7 on hand")).to_be_visible()
     assert proof.request.get(proof.get_by_role("link", name="JSON").get_attribute("href") or "").json()["drift"] == 0
     proof.close()
-    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=20_000)
+    expect(page.locator("video")).to_have_attribute("data-status", "playing")
     page.get_by_role("button", name=re.compile("^Goods")).click()
     page.locator("li[data-listing] button:not([disabled])").last.click()
     sheet = page.get_by_role("dialog").filter(has=page.get_by_role("link", name="Proof: never oversold"))
@@ -90,7 +90,7 @@ def test_a_check_that_fails_says_so_and_heals(window: Window, market: Any) -> No
     answer: dict[str, Any] = {"status": 503, "json": problem}
     page.route("**/api/proof/stock*", lambda route: route.fulfill(**answer))
     page.goto("/proof")
-    expect(page.get_by_text("Not at the moment. Try again.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Not at the moment. Try again.")).to_be_visible()
     one.axe()
     one.shot("proof-error")
     with page.expect_response("**/api/proof/stock*"):  # asked again at once, and still refused
@@ -98,10 +98,10 @@ def test_a_check_that_fails_says_so_and_heals(window: Window, market: Any) -> No
     page.unroute("**/api/proof/stock*")
     expect(page.get_by_test_id("verdict")).to_be_visible()
     page.route("**/api/proof/stock*", lambda route: route.fulfill(**answer))
-    expect(page.get_by_text("These are the last ones", exact=False)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("These are the last ones", exact=False)).to_be_visible()
     expect(page.locator("li[data-pool]").first).to_be_visible()
     page.unroute("**/api/proof/stock*")
-    expect(page.get_by_text("These are the last ones", exact=False)).to_be_hidden(timeout=20_000)
+    expect(page.get_by_text("These are the last ones", exact=False)).to_be_hidden()
     page.context.set_offline(True)
     expect(page.get_by_text("These are the last numbers you were sent", exact=False)).to_be_visible()
     one.axe()

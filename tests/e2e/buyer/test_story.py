@@ -52,13 +52,13 @@ def test_watch_sign_up_buy_in_a_flash_sale_pay_and_find_the_order(window: Window
     page = one.page
     show = live_show(page)
     page.goto(f"/shows/{show}")
-    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=20_000)
+    expect(page.locator("video")).to_have_attribute("data-status", "playing")
     deal = market.flash_sale(show)
 
     card = page.get_by_test_id("flash-card")
-    expect(card).to_be_visible(timeout=30_000)
+    expect(card).to_be_visible()
     one.shot("flash-countdown")
-    expect(card).to_have_attribute("data-phase", "open", timeout=60_000)
+    expect(card).to_have_attribute("data-phase", "open")
     expect(card.get_by_text(f"of {deal['released']} left")).to_be_visible()
     one.shot("flash-open")
 
@@ -72,7 +72,7 @@ def test_watch_sign_up_buy_in_a_flash_sale_pay_and_find_the_order(window: Window
     pay(page)
 
     assert f"/shows/{show}" in page.url
-    expect(page.get_by_test_id("order-paid")).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id("order-paid")).to_be_visible()
     one.axe()
     one.shot("paid")
     page.get_by_role("link", name="See the order").click()
@@ -121,7 +121,7 @@ def test_a_declined_card_can_be_followed_by_a_good_one(window: Window) -> None:
     page.click('[data-card="4242 4242 4242 4242"]')
     page.click("form button")
     page.wait_for_url("**/shows/**")
-    expect(page.get_by_test_id("order-paid")).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id("order-paid")).to_be_visible()
     one.errors[:] = [error for error in one.errors if "422" not in error and "402" not in error]
 
 
@@ -143,12 +143,12 @@ def test_a_lost_network_comes_back_without_a_reload(window: Window) -> None:
     one = window()
     page = one.page
     page.goto(f"/shows/{live_show(page)}")
-    expect(page.locator("video")).to_have_attribute("data-status", "playing", timeout=20_000)
+    expect(page.locator("video")).to_have_attribute("data-status", "playing")
     page.evaluate("window.stayed = true")
     page.context.set_offline(True)
     expect(page.get_by_text("you are offline")).to_be_visible()
     page.context.set_offline(False)
-    expect(page.get_by_text("s behind")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("s behind")).to_be_visible()
     page.wait_for_function("() => { const v = document.querySelector('video'); return v.readyState > 2 && !v.paused }")
     assert page.evaluate("window.stayed")
     one.errors.clear()

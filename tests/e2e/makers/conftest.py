@@ -58,7 +58,6 @@ def open_window(camera_chromium: Browser, served: Served) -> Iterator[Open]:
 
     def open_one(*, login: str | None = None, **look: Any) -> Window:
         one = windows.open(**look)
-        one.page.set_default_timeout(15_000)
         if login is not None:
             sign_in(one, login)
         return one

@@ -36,7 +36,7 @@ def go_live(page: Page) -> str:
     put_in_tray(page, 3)
     page.get_by_role("dialog").get_by_role("button", name="Go live").click()
     page.wait_for_url("**/studio/shows/*")
-    expect(page.get_by_role("button", name="End the show")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name="End the show")).to_be_visible()
     return page.url.rsplit("/", 1)[1]
 
 
@@ -44,7 +44,7 @@ def end(page: Page) -> None:
     page.get_by_role("button", name="End the show").click()
     page.get_by_role("dialog").get_by_role("button", name="End the show").click()
     expect(page.get_by_role("heading", name="Kiln opening")).to_be_visible()
-    expect(page.get_by_text(re.compile("Watch the replay|replay is being made")).first).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("Watch the replay|replay is being made")).first).to_be_visible()
 
 
 def test_go_live_pin_flash_sale_moderate_and_end(open_window: Open, cast: Cast) -> None:
@@ -98,7 +98,7 @@ def test_go_live_pin_flash_sale_moderate_and_end(open_window: Open, cast: Cast) 
     line.get_by_role("button", name="Delete the message of Loud").click()
     expect(line).to_have_count(0)
     viewer.page.goto("/")
-    viewer.page.wait_for_function(GONE, arg=[show, "buy mine instead"], timeout=10_000, polling=200)  # 5 s of grace
+    viewer.page.wait_for_function(GONE, arg=[show, "buy mine instead"], polling=200)  # 5 s of grace
 
     deal.get_by_role("button", name="End the sale").click()
     page.get_by_role("dialog").get_by_role("button", name="End the sale").click()

@@ -67,8 +67,8 @@ def encoder(served: Served, cast: Cast) -> Iterator[Encoder]:
 
 def plays_on(page: Page) -> None:
     video = page.locator("video").first
-    page.wait_for_function("() => document.querySelector('video')?.readyState >= 2", timeout=30_000)
-    page.wait_for_function(GOES_ON, arg=video.evaluate("video => video.currentTime"), timeout=20_000)
+    page.wait_for_function("() => document.querySelector('video')?.readyState >= 2")
+    page.wait_for_function(GOES_ON, arg=video.evaluate("video => video.currentTime"))
 
 
 @look
@@ -78,14 +78,14 @@ def test_the_operator_and_the_host_hear_of_a_full_disk(
     board = open_window(phone=phone, language=language, scheme=scheme, login=OPERATOR)
     board.page.goto("/operator")
     video = board.page.locator('[data-plane="media"]')
-    expect(video).to_have_attribute("data-state", "warn", timeout=20_000)
-    expect(video).to_contain_text("没有在录制" if language == "zh" else "not being recorded", timeout=20_000)
+    expect(video).to_have_attribute("data-state", "warn")
+    expect(video).to_contain_text("没有在录制" if language == "zh" else "not being recorded")
     expect(video).to_contain_text(re.compile("[MG]B"))
     board.look("operator-full-disk")
     host = open_window(phone=phone, language=language, scheme=scheme, login=CREATOR)
     host.page.goto(f"/studio/shows/{encoder.show_id}")
     words = "暂未录制" if language == "zh" else "it is not being recorded"
-    expect(host.page.get_by_test_id("stream-warnings")).to_contain_text(words, timeout=20_000)
+    expect(host.page.get_by_test_id("stream-warnings")).to_contain_text(words)
     plays_on(host.page)
 
 
@@ -96,10 +96,10 @@ def test_the_studio_says_that_keyframes_are_rare_until_they_are_not(open_window:
     words = ("Your keyframe interval is 1", "关键帧间隔为 1")
     for host, said in zip(hosts, words, strict=True):
         host.page.goto(f"/studio/shows/{encoder.show_id}")
-        expect(host.page.get_by_test_id("stream-warnings")).to_contain_text(said, timeout=40_000)
+        expect(host.page.get_by_test_id("stream-warnings")).to_contain_text(said)
         plays_on(host.page)
         host.look("encoder-warning")
     encoder.set_keyframes(1)
     for host, said in zip(hosts, words, strict=True):
-        expect(host.page.get_by_test_id("stream-warnings")).not_to_contain_text(said, timeout=30_000)
+        expect(host.page.get_by_test_id("stream-warnings")).not_to_contain_text(said)
         plays_on(host.page)

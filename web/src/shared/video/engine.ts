@@ -19,7 +19,8 @@ const MEDIA_ERRORS_BEFORE_RESTART = 2;
 
 function config(playback: Playback): Partial<HlsConfig> {
   // The distance from the live edge is the playlist's PART-HOLD-BACK: hls.js honours it only while we set none ourselves.
-  return playback.kind === "replay" ? { enableWorker: true, backBufferLength: 60 } : {
+  // A replay's gap is a date range, for which hls.js would lay a track of `data:`, which the page's policy forbids.
+  return playback.kind === "replay" ? { enableWorker: true, backBufferLength: 60, enableDateRangeMetadataCues: false } : {
     enableWorker: true, lowLatencyMode: true, maxLiveSyncPlaybackRate: 1.1, backBufferLength: 20,
     liveSyncOnStallIncrease: 0.5, ...plainConfig(playback), manifestLoadPolicy: { default: {
       maxTimeToFirstByteMs: 8000, maxLoadTimeMs: 10_000, timeoutRetry: { maxNumRetry: 1, retryDelayMs: 200, maxRetryDelayMs: 500 },

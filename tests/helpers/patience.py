@@ -1,0 +1,36 @@
+"""How tests wait: for a condition, never for a time, and on a slow machine as long as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+PATIENCE_SECONDS = 120.0
+"""When a test gives up on what should have happened. Only a test that fails waits so long: a promise of speed is
+measured in bench/, or stands in the test as a bound of its own."""
+
+FIRST_PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.01, 0.1
+
+
+def slowness() -> float:
+    """How many times as long as on a quiet machine what is promised may take here and now; at least 1."""
+    return max(1.0, 2 * os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+async def until(check: Callable[[], Awaitable[T] | T], seconds: float = PATIENCE_SECONDS, what: str = "it") -> T:
+    """The first true answer of `check`; fails after so many seconds."""
+    deadline = time.monotonic() + seconds
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        asked = check()
+        found = await asked if inspect.isawaitable(asked) else asked
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s (last: {found!r})"
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.5, PAUSE_SECONDS_MAX)
