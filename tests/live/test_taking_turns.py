@@ -19,7 +19,7 @@ from livestall.app import projector
 from livestall.app.gateway import Gateway
 from livestall.base import clock, config, ids
 from livestall.base.db import Database
-from livestall.live import LiveEvent, RedisBus, Said, last_seq
+from livestall.live import LiveEvent, LocalBus, Nudge, Present, RedisBus, Said, last_seq
 from livestall.live.bus import redis as redis_bus
 
 
@@ -137,3 +137,26 @@ async def test_the_bus_speaks_tls_and_its_address_is_never_logged(monkeypatch, t
     assert (told_channel, told.seq, bytes(told.body)) == (channel, 1, '{"text":"秘密"}'.encode())
     assert not stranger.is_up
     assert PASSWORD not in str(logs.calls)
+
+
+class Told(LocalBus):
+    """Counts the nudges that a gateway sends which does not lead."""
+
+    nudges = 0
+
+    def tell(self, gossip: Present | Nudge) -> None:
+        self.nudges += isinstance(gossip, Nudge)
+
+
+def test_purchases_of_a_rush_wake_the_projector_once_and_what_is_said_always_does(monkeypatch, db) -> None:
+    monkeypatch.setattr(projector, "TOTALS_SECONDS", 1000)
+    bus = Told()
+    follower = projector.Projector(db, bus, {}, lambda: False)
+    for _ in range(5):
+        follower.wake_for_totals()
+    assert bus.nudges == 1, "the first at once, the others wait for the next look"
+    follower.wake()
+    follower.wake()
+    assert bus.nudges == 3, "chat never waits"
+    follower.wake_for_totals()
+    assert bus.nudges == 4, "a purchase under way may have hidden what was said: its commit shows it"

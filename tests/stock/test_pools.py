@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
 from livestall import stock
@@ -190,3 +191,27 @@ async def test_each_pool_tells_its_totals_once_a_batch(db: Database) -> None:
     async with db.read() as read:
         rows = await read.fetch("select payload from outbox where topic = 'stock.changed' order by id")
     assert [(row["payload"]["held"], row["payload"]["available"]) for row in rows] == [(0, 9), (5, 4)]
+
+
+async def test_a_batch_over_many_pools_is_one_event_that_names_them_all(db: Database) -> None:
+    variants = [await stocked(db, 9) for _ in range(3)]
+    deal = ids.new()
+    async with db.write() as tx:
+        await stock.carve(tx, [Carve(deal, variants[0], 4, 4)])
+    async with db.write() as tx:
+        await stock.hold(tx, [wants(pool, quantity) for quantity, pool in enumerate([*variants, deal], 1)])
+    async with db.read() as read:
+        rows = await read.fetch("select payload from outbox where topic = 'stock.changed' order by id desc limit 2")
+    event = msgspec.convert(rows[0]["payload"], stock.StockChanged)
+    told = {one.pool_id: (one.available, one.is_carved) for one in event.pools}
+    assert told == {variants[0]: (4, False), variants[1]: (7, False), variants[2]: (6, False), deal: (0, True)}
+    assert len(msgspec.convert(rows[1]["payload"], stock.StockChanged).pools) == 2, "the carving is another event"
+
+
+def test_an_event_of_an_older_process_names_its_one_pool() -> None:
+    numbers = {"on_hand": 9, "open": 9, "held": 2, "sold": 0, "available": 7}
+    deal, variant = ids.new(), ids.new()
+    event = msgspec.convert(
+        {"subject": str(variant), "pool_id": str(deal), "variant_id": str(variant), **numbers}, stock.StockChanged
+    )
+    assert [(one.pool_id, one.available, one.is_carved) for one in event.pools] == [(deal, 7, True)]

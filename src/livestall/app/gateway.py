@@ -84,7 +84,7 @@ class Gateway:
             "like": Command(LikeCommand, self._on_like),
             "ping": Command(Nothing, _on_ping),
         }
-        return own | {name: make(self.db, self.projector.wake) for name, make in wiring.COMMANDS.items()}
+        return own | {name: make(self.db, self.projector.wake_for_totals) for name, make in wiring.COMMANDS.items()}
 
     async def _say(self, messages: Sequence[chat.Message]) -> Sequence[chat.ChatMessage | Refusal]:
         answers = await self.db.run(lambda tx: chat.say(tx, messages))

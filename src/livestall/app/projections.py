@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from livestall import accounts, catalog, deals, orders, rooms, stock
 from livestall.base.db import Read
@@ -12,16 +13,19 @@ from livestall.live import NewEvent, Total
 
 async def stock_changed(read: Read, batch: Sequence[Delivered]) -> list[NewEvent | Total]:
     """Units left: of a variant in every show that offers it, of a deal in its own show."""
-    last = {one.event.pool_id: one.event for one in batch if isinstance(one.event, stock.StockChanged)}
-    told: list[NewEvent | Total] = []
-    general = {event.variant_id: event for event in last.values() if event.pool_id == event.variant_id}
-    offers = await catalog.offers(read, list(general)) if general else {}
-    for show_id, product_id in await rooms.shows_offering(read, list({one.product_id for one in offers.values()})):
-        for offer in offers.values():
-            if offer.product_id == product_id:
-                left = general[offer.variant_id].available
-                told.append(Total(show_id, "stock", left, str(offer.variant_id)))
-    carved = [event.pool_id for event in last.values() if event.pool_id != event.variant_id]
+    last = {
+        pool.pool_id: pool for one in batch if isinstance(one.event, stock.StockChanged) for pool in one.event.pools
+    }
+    general = {pool_id: pool.available for pool_id, pool in last.items() if not pool.is_carved}
+    variants: dict[UUID, list[UUID]] = {}
+    for variant_id, product_id in (await catalog.products_of(read, list(general)) if general else {}).items():
+        variants.setdefault(product_id, []).append(variant_id)
+    told: list[NewEvent | Total] = [
+        Total(show_id, "stock", general[variant_id], str(variant_id))
+        for show_id, product_id in (await rooms.shows_offering(read, list(variants)) if variants else ())
+        for variant_id in variants[product_id]
+    ]
+    carved = [pool_id for pool_id, pool in last.items() if pool.is_carved]
     told += [
         Total(deal.show_id, "deals", {"left": deal.left, "sold": deal.sold, "released": deal.released}, str(deal.id))
         for deal in (await deals.deals(read, carved) if carved else {}).values()

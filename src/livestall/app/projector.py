@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,11 @@ LISTENER = "live"
 IDLE_SECONDS = 0.05
 FOLLOWS_SECONDS = 0.25
 """How often a gateway looks that does not lead: the longest a room waits when the one that leads is gone."""
+TOTALS_SECONDS = 0.05
+"""After a look that found something, the next one for the sake of totals waits so long: rooms hear them with their tick
+anyhow, and in a rush every look costs the database as much as some hundred orders."""
+BEHIND_SECONDS = 1.0
+"""Who finds events as old as this has more to catch up with, and goes on at once."""
 LOST_SECONDS = 0.5
 STUCK_SECONDS = 3
 """A projector that stands still inside its transaction for so long loses it, and another one goes on."""
@@ -54,6 +60,7 @@ class Projector:
         self._projections = projections
         self._topics = [event.topic for event in projections]
         self._woken = asyncio.Event()
+        self._eased_at = 0.0
         self._stopping = False
 
     def stop(self) -> None:
@@ -62,10 +69,22 @@ class Projector:
         self._woken.set()
 
     def wake(self) -> None:
+        self._eased_at = 0.0  # what is to be said now may wait for a purchase under way to end: then look again at once
+        self._wake()
+
+    def _wake(self) -> None:
         if self._leads():
             self._woken.set()
         else:
             self._bus.tell(live.Nudge())
+
+    def wake_for_totals(self) -> None:
+        """After a local commit that moved totals only: they are looked for at once as well, but in a rush not after
+        each commit."""
+        now = time.monotonic()
+        if now >= self._eased_at:
+            self._eased_at = now + TOTALS_SECONDS
+            self._wake()
 
     def nudged(self) -> None:
         if self._leads():
@@ -74,29 +93,38 @@ class Projector:
     async def run(self) -> None:
         """Project until stopped; while the database is away, wait for it."""
         while not self._stopping:
-            pause, moved = IDLE_SECONDS if self._leads() else FOLLOWS_SECONDS, False
+            pause, behind = IDLE_SECONDS if self._leads() else FOLLOWS_SECONDS, False
+            self._woken.clear()
             try:
-                moved = await self.step()
+                behind = await self._look()
             except Unavailable:
                 pause = LOST_SECONDS
             except Exception:
                 log.exception("projector failed")
                 pause = LOST_SECONDS
-            if moved:
+            if behind or self._stopping:
                 continue
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), pause)
-            except TimeoutError:
-                continue
-            self._woken.clear()
 
     async def step(self) -> bool:
         """Project one batch; True if there was something to do."""
+        return await self._batch() is not None
+
+    async def _look(self) -> bool:
+        """Project one batch; True if there is more that somebody waits for."""
+        batch = await self._batch()
+        if batch is None:
+            return False
+        return not batch or clock.now().timestamp() - batch[0].at.timestamp() > BEHIND_SECONDS
+
+    async def _batch(self) -> Sequence[Delivered] | None:
+        """Project one batch; None if there was nothing to do."""
         LOOKS.inc()
         begin = time.time()
         async with self._db.read() as read:
             if LISTENER not in await waiting(read, [LISTENER]):
-                return False
+                return None
         try:
             batch, said = await self._in_transaction(self._project)
         except Unavailable:
@@ -114,7 +142,7 @@ class Projector:
         if batch is not None:
             BATCHES.inc()
             EVENTS.inc(len(said.events))
-        return batch is not None
+        return batch
 
     async def _in_transaction(
         self, project: Callable[[Tx, Sequence[Delivered]], Awaitable[Said]]

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import asyncpg
 import msgspec
 
-from livestall.base import trace
+from livestall.base import columns, trace
 from livestall.base.errors import Unavailable
 from livestall.base.metrics import SECONDS, Counter, Gauge, Histogram
 
@@ -189,6 +189,7 @@ async def _set_up(connection: Any) -> None:
     await connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=_jsonb_encode, decoder=_jsonb_decode, format="binary"
     )
+    await columns.teach(connection)
 
 
 async def _keep(_connection: Any) -> None:

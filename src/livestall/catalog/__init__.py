@@ -16,10 +16,10 @@ from livestall.catalog.model import (
     VariantDraft,
     VariantRecord,
 )
-from livestall.catalog.store import VariantLine, cards, offers, offers_of, products, search, variant_lines
+from livestall.catalog.store import VariantLine, cards, offers, offers_of, products, products_of, search, variant_lines
 
 __all__ = [
     "CardRecord", "ImportStocked", "NoSuchProduct", "Offer", "OptionAxis", "Picture", "ProductChanged", "ProductDraft",
     "ProductRecord", "ProductState", "Settings", "VariantDraft", "VariantLine", "VariantRecord", "cards",
-    "change_product", "create_product", "offers", "offers_of", "products", "search", "variant_lines",
+    "change_product", "create_product", "offers", "offers_of", "products", "products_of", "search", "variant_lines",
 ]  # fmt: skip

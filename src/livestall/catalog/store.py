@@ -43,6 +43,23 @@ def _offer(row: Row) -> Offer:
     )  # fmt: skip
 
 
+_OFFERS_MAX = 20_000
+_seen: dict[tuple[object, ...], tuple[dict[str, str], Offer]] = {}
+"""Offers by all that makes them but their options, which have no hash and stand beside them."""
+
+
+def _same_offer(row: Row) -> Offer:
+    """The offer, and the same object as long as nothing in it changes: a rush reads and compares it all the time."""
+    key = tuple(value for name, value in row.items() if name != "options")
+    options, offer = _seen.get(key, (None, None))
+    if offer is None or options != row["options"]:
+        if len(_seen) > _OFFERS_MAX:
+            _seen.clear()
+        offer = _offer(row)
+        _seen[key] = row["options"], offer
+    return offer
+
+
 def _link(key: str | None) -> str | None:
     return storage.link(key) if key else None
 
@@ -54,7 +71,18 @@ def _money(amount: int | None, currency: str) -> Money | None:
 async def offers(read: Read, variant_ids: Sequence[UUID]) -> dict[UUID, Offer]:
     """The variants among these that are for sale now."""
     rows = await read.fetch(f"{_OFFERS} and v.id = any($1::uuid[])", list(variant_ids))
-    return {row["id"]: _offer(row) for row in rows}
+    found = [_same_offer(row) for row in rows]
+    return {one.variant_id: one for one in found}
+
+
+async def products_of(read: Read, variant_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """The product of each variant among these that is for sale now."""
+    rows = await read.fetch(
+        """select v.id, v.product_id from variant v join product p on p.id = v.product_id
+            where p.state = 'active' and v.removed_at is null and v.id = any($1::uuid[])""",
+        list(variant_ids),
+    )
+    return {row["id"]: row["product_id"] for row in rows}
 
 
 async def offers_of(read: Read, product_ids: Sequence[UUID]) -> dict[UUID, list[Offer]]:

@@ -44,7 +44,7 @@ class Book:
         """Give `prices` what is known of what they want."""
         prices.listings = _known(self.listings, prices.listing_ids)
         prices.shows = _known(self.shows, prices.show_ids)
-        prices.offers = _known(self.offers, prices.variant_ids)
+        prices.offers = {one.variant_id: one for one in _known(self.offers, prices.variant_ids).values()}
         prices.sellers = _known(self.sellers, prices.seller_ids)
         prices.version = self.version
 
@@ -54,7 +54,7 @@ class Book:
 
 
 def _known(book: Mapping[UUID, T], ids: Iterable[UUID]) -> dict[UUID, T]:
-    return {one: book[one] for one in ids if one in book}
+    return {one: entry for one in ids if (entry := book.get(one)) is not None}
 
 
 class Prices:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
-from itertools import accumulate
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from livestall.base.columns import NULL, Value, columns, each, of_bytes, of_text, of_uuid
 from livestall.base.db import Read, Row, Tx
 from livestall.orders.model import (
     Address,
@@ -34,6 +34,7 @@ _LINE = """order_id, variant_id, product_id, listing_id, deal_id, quantity, unit
            picture_url"""
 _ADDRESS = "id, recipient, phone, region, city, line1, line2, postcode, country, is_default"
 
+encode = msgspec.json.Encoder().encode
 Before = tuple[datetime, UUID] | None
 
 
@@ -56,66 +57,57 @@ async def _with_lines(read: Read, rows: Sequence[Row]) -> list[Record]:
     return [_record(row, lines[row["id"]]) for row in rows]
 
 
+_UNLIKE = ("uuids", "texts", "uuids", "byteas", "texts")
+_ALIKE = ("bigints", "uuids", "uuids", "uuids", "texts", "bigints", "bigints")
+_LINE_ALIKE = ("bigints", *("uuids",) * 5, "bigints", "bigints", "texts", "texts", "texts")
+"""The columns in which the orders of a mold differ, and those in which they and their lines are alike."""
+
+
 async def add(tx: Tx, made: Sequence[Made]) -> None:
-    """Insert orders with their lines. What is alike in the orders of a mold is sent once for all of them."""
-    alike: dict[Mold, list[Made]] = {}
-    for one in made:
-        alike.setdefault(one.mold, []).append(one)
-    in_order = [one for group in alike.values() for one in group] if len(alike) > 1 else made
-    ends = list(accumulate(map(len, alike.values())))
-    starts = [1, *(end + 1 for end in ends[:-1])]
-    order_ids = [one.draft.order_id for one in in_order]
-    await _add_orders(tx, in_order, order_ids, list(alike), starts, ends)
-    await _add_lines(tx, order_ids, list(alike), starts, ends)
+    """Insert orders with their lines. What is alike in orders that are all of one mold is sent once."""
+    order_ids = [of_uuid(one.draft.order_id) for one in made]
+    mold = made[0].mold
+    only = mold if all(one.mold is mold for one in made) else None
+    await _add_orders(tx, made, order_ids, only)
+    await _add_lines(tx, made, order_ids, only)
 
 
-async def _add_orders(
-    tx: Tx, made: Sequence[Made], order_ids: Sequence[UUID], molds: Sequence[Mold], starts: Sequence[int],
-    ends: Sequence[int],
-) -> None:  # fmt: skip
+async def _add_orders(tx: Tx, made: Sequence[Made], order_ids: Sequence[Value], only: Mold | None) -> None:
+    unlike = [
+        (
+            order_id, of_text(one.number), of_uuid(one.draft.buyer_id), of_bytes(one.draft.fingerprint),
+            NULL if one.draft.address is None else of_bytes(encode(one.draft.address)),
+        )
+        for order_id, one in zip(order_ids, made, strict=True)
+    ]  # fmt: skip
+    alike = [only.values] if only is not None else [one.mold.values for one in made]
+    unlike_values, alike_values = each(_UNLIKE), each(_ALIKE, first=1 + len(_UNLIKE), alike=only is not None)
     await tx.later(
-        """insert into orders (id, number, buyer_id, fingerprint, address, placed_at, expires_at, release_at, seller_id,
-                               show_id, creator_id, currency, total, creator_amount)
-           select o.id, o.number, o.buyer_id, o.fingerprint, o.address, $6, m.expires_at, m.expires_at, m.seller_id,
-                  m.show_id, m.creator_id, m.currency, m.total, m.creator_amount
-             from unnest($7::timestamptz[], $8::uuid[], $9::uuid[], $10::uuid[], $11::text[], $12::bigint[],
-                         $13::bigint[], $14::int[], $15::int[])
-                  as m(expires_at, seller_id, show_id, creator_id, currency, total, creator_amount, first, last),
-                  unnest(($1::uuid[])[m.first:m.last], ($2::text[])[m.first:m.last], ($3::uuid[])[m.first:m.last],
-                         ($4::bytea[])[m.first:m.last], ($5::jsonb[])[m.first:m.last])
-                  as o(id, number, buyer_id, fingerprint, address)""",
-        order_ids, [one.number for one in made], [one.draft.buyer_id for one in made],
-        [one.draft.fingerprint for one in made], [one.draft.address for one in made], made[0].at,
-        [made[0].at + timedelta(seconds=one.seconds) for one in molds], [one.seller_id for one in molds],
-        [one.show_id for one in molds], [one.creator_id for one in molds], [one.currency for one in molds],
-        [one.total for one in molds], [one.creator_amount for one in molds], starts, ends,
+        f"""insert into orders (id, number, buyer_id, fingerprint, address, placed_at, expires_at, release_at,
+                                seller_id, show_id, creator_id, currency, total, creator_amount)
+           select id, number, buyer_id, fingerprint, address::jsonb, $13::timestamptz,
+                  $13::timestamptz + seconds * interval '1 second', $13::timestamptz + seconds * interval '1 second',
+                  seller_id, show_id, creator_id, currency, total, creator_amount
+             from (select {unlike_values}, {alike_values})
+                  as o(id, number, buyer_id, fingerprint, address, seconds, seller_id, show_id, creator_id, currency,
+                       total, creator_amount)""",
+        *columns(_UNLIKE, unlike), *columns(_ALIKE, alike), made[0].at,
     )  # fmt: skip
 
 
-async def _add_lines(
-    tx: Tx, order_ids: Sequence[UUID], molds: Sequence[Mold], starts: Sequence[int], ends: Sequence[int]
-) -> None:
-    lines = [
-        (number, one.seller_id, line, start, end)
-        for one, start, end in zip(molds, starts, ends, strict=True)
-        for number, line in enumerate(one.lines, 1)
-    ]
+async def _add_lines(tx: Tx, made: Sequence[Made], order_ids: Sequence[Value], only: Mold | None) -> None:
+    if only is not None and len(only.lines) == 1:
+        ids, alike = [(order_id,) for order_id in order_ids], only.line_values
+    else:
+        lines = [
+            (order_id, values) for order_id, one in zip(order_ids, made, strict=True) for values in one.mold.line_values
+        ]
+        ids, alike = [(order_id,) for order_id, _ in lines], [values for _, values in lines]
     await tx.later(
-        """insert into order_line (order_id, line_no, seller_id, variant_id, product_id, listing_id, deal_id, quantity,
+        f"""insert into order_line (order_id, line_no, seller_id, variant_id, product_id, listing_id, deal_id, quantity,
                                    unit_price, title, variant_title, picture_url)
-           select o.id, l.line_no, l.seller_id, l.variant_id, l.product_id, l.listing_id, l.deal_id, l.quantity,
-                  l.unit_price, l.title, l.variant_title, l.picture_url
-             from unnest($2::int[], $3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::int[],
-                         $9::bigint[], $10::text[], $11::text[], $12::text[], $13::int[], $14::int[])
-                  as l(line_no, seller_id, variant_id, product_id, listing_id, deal_id, quantity, unit_price, title,
-                       variant_title, picture_url, first, last),
-                  unnest(($1::uuid[])[l.first:l.last]) as o(id)""",
-        order_ids, [number for number, *_ in lines], [seller for _, seller, *_ in lines],
-        [line.variant_id for _, _, line, *_ in lines], [line.product_id for _, _, line, *_ in lines],
-        [line.listing_id for _, _, line, *_ in lines], [line.deal_id for _, _, line, *_ in lines],
-        [line.quantity for _, _, line, *_ in lines], [line.unit_price for _, _, line, *_ in lines],
-        [line.title for _, _, line, *_ in lines], [line.variant_title for _, _, line, *_ in lines],
-        [line.picture_url for _, _, line, *_ in lines], [start for *_, start, _ in lines], [end for *_, end in lines],
+           select {each(("uuids",))}, {each(_LINE_ALIKE, first=2, alike=len(alike) < len(ids))}""",
+        *columns(("uuids",), ids), *columns(_LINE_ALIKE, alike),
     )  # fmt: skip
 
 

@@ -28,10 +28,10 @@ from livestall.stock.model import (
     PoolClosed,
     Reason,
     Repair,
-    StockChanged,
     changed,
     decide,
     repaired,
+    stock_changed,
 )
 
 
@@ -100,7 +100,10 @@ async def hold(
     for request in requests:
         if not 1 <= request.quantity <= QUANTITY_MAX:
             raise Invalid(reason=f"a quantity is 1 to {QUANTITY_MAX}")
-    pools = await store.lock_pools(tx, {one.pool_id for one in requests}) if locked is None else locked
+    wanted = dict.fromkeys(one.pool_id for one in requests)
+    if locked is None:
+        locked = await store.lock_pools(tx, wanted)
+    pools = {pool_id: pool for pool_id in wanted if (pool := locked.get(pool_id))}  # by their own ids: found faster
     limited = {(one.counts_for, one.holder_id) for one in requests if one.counts_for is not None}
     taken = await store.taken(tx, limited) if limited else {}
     answers = decide(requests, pools, taken)
@@ -229,22 +232,9 @@ async def _change(
     deltas = {pool_id: delta for pool_id, delta in deltas.items() if delta != nothing}
     if deltas:
         await store.change(tx, reason, pools, deltas)
-    events: list[StockChanged] = []
-    for pool_id in sorted({*deltas, *also}):
-        after = changed(pools[pool_id], deltas.get(pool_id, nothing))
-        events.append(
-            StockChanged(
-                subject=after.variant_id,
-                pool_id=pool_id,
-                variant_id=after.variant_id,
-                on_hand=after.on_hand,
-                open=after.open,
-                held=after.held,
-                sold=after.sold,
-                available=after.available,
-            )
-        )
-    await outbox.emit(tx, events)
+    after = [changed(pools[one], deltas.get(one, nothing)) for one in dict.fromkeys([*deltas, *also])]
+    if after:
+        await outbox.emit(tx, [stock_changed(after)])
 
 
 async def repair(tx: Tx) -> list[Repair]:

@@ -161,8 +161,19 @@ class Stand(msgspec.Struct, frozen=True):
     in_deals: int
 
 
+class PoolLeft(msgspec.Struct, frozen=True, array_like=True):
+    """What is on sale in a pool: carved out for a deal, or the general one of the variant with the same id."""
+
+    pool_id: UUID
+    available: int
+    is_carved: bool
+
+
 class StockChanged(Event, frozen=True, kw_only=True):
-    """The numbers of a pool after a batch: totals, never deltas. The subject is the variant."""
+    """The numbers of a pool after a batch: totals, never deltas. The subject is the variant.
+
+    One event a batch, because a rush changes hundreds of pools at once: `also` are the others.
+    """
 
     topic = "stock.changed"
     pool_id: UUID
@@ -172,6 +183,22 @@ class StockChanged(Event, frozen=True, kw_only=True):
     held: int
     sold: int
     available: int
+    also: Sequence[PoolLeft] = ()
+
+    @property
+    def pools(self) -> list[PoolLeft]:
+        """All pools that changed."""
+        return [PoolLeft(self.pool_id, self.available, self.pool_id != self.variant_id), *self.also]
+
+
+def stock_changed(pools: Sequence[Pool]) -> StockChanged:
+    """The event of pools (at least one), given as they are after the batch."""
+    first = pools[0]
+    return StockChanged(
+        subject=first.variant_id, pool_id=first.pool_id, variant_id=first.variant_id, on_hand=first.on_hand,
+        open=first.open, held=first.held, sold=first.sold, available=first.available,
+        also=[PoolLeft(one.pool_id, one.available, one.parent_id is not None) for one in pools[1:]],
+    )  # fmt: skip
 
 
 def changed(pool: Pool, delta: Delta, *, closed: bool | None = None) -> Pool:

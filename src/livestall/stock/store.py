@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import accumulate
 from uuid import UUID
 
+from livestall.base.columns import Value, columns, each, of_int, of_uuid
 from livestall.base.db import Read, Row, Tx
 from livestall.stock.model import (
     Audit,
@@ -84,49 +84,56 @@ async def close_pools(tx: Tx, pool_ids: Collection[UUID]) -> None:
     await tx.execute("update stock_pool set closed = true where pool_id = any($1)", list(pool_ids))
 
 
+_NUMBERS = ("bigints",) * 4
+_MOVEMENT = ("uuids", "uuids", "uuids", *_NUMBERS)
+_HOLD = ("uuids", "bigints", "uuids", "uuids", "uuids", "bigints", "bigints")
+
+
 async def change(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], deltas: Mapping[UUID, Delta]) -> None:
     """Add `deltas` to locked pools and write one movement each."""
-    ids = sorted(deltas)
-    on_hand, open_ = [deltas[one].on_hand for one in ids], [deltas[one].open for one in ids]
-    held, sold = [deltas[one].held for one in ids], [deltas[one].sold for one in ids]
+    rows = [
+        (
+            of_uuid(pool_id), of_uuid(pool.variant_id), of_uuid(pool.seller_id), of_int(delta.on_hand),
+            of_int(delta.open), of_int(delta.held), of_int(delta.sold),
+        )
+        for pool_id, delta in deltas.items()
+        for pool in (pools[pool_id],)
+    ]  # fmt: skip
+    pool_ids, variant_ids, seller_ids, *numbers = columns(_MOVEMENT, rows)
     await tx.later(
-        """update stock_pool p set on_hand = p.on_hand + d.on_hand, open = p.open + d.open,
+        f"""update stock_pool p set on_hand = p.on_hand + d.on_hand, open = p.open + d.open,
                                    held = p.held + d.held, sold = p.sold + d.sold
-             from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[])
-                  as d(pool_id, on_hand, open, held, sold)
+             from (select {each(("uuids", *_NUMBERS))}) as d(pool_id, on_hand, open, held, sold)
             where p.pool_id = d.pool_id""",
-        ids, on_hand, open_, held, sold,
+        pool_ids, *numbers,
     )  # fmt: skip
     await tx.later(
-        """insert into stock_movement (reason, pool_id, variant_id, seller_id, on_hand, open, held, sold)
-           select * from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[],
-                                $8::int[])""",
-        [reason.value] * len(ids), ids, [pools[one].variant_id for one in ids], [pools[one].seller_id for one in ids],
-        on_hand, open_, held, sold,
+        f"""insert into stock_movement (reason, pool_id, variant_id, seller_id, on_hand, open, held, sold)
+           select $8::text, {each(_MOVEMENT)}""",
+        pool_ids, variant_ids, seller_ids, *numbers, reason.value,
     )  # fmt: skip
 
 
 async def add_holds(tx: Tx, requests: Sequence[HoldRequest], pools: Mapping[UUID, Pool]) -> None:
-    """Holds that want the same of the same pool differ in who wants it only: the rest of a row is sent once for all."""
-    alike: dict[tuple[UUID, int, UUID | None, int, int], list[HoldRequest]] = {}
+    """Holds that want the same of the same pool differ in who wants it: if all do, the rest is sent once."""
+    kinds: dict[tuple[UUID, int, UUID | None, int, int], Sequence[Value]] = {}
+    alike: list[Sequence[Value]] = []
     for one in requests:
-        alike.setdefault((one.pool_id, one.quantity, one.counts_for, one.line_no, one.attempt), []).append(one)
-    groups = [pools[key[0]] for key in alike]
-    lasts = list(accumulate(map(len, alike.values())))
-    in_order = [one for group in alike.values() for one in group] if len(alike) > 1 else requests
+        key = one.pool_id, one.quantity, one.counts_for, one.line_no, one.attempt
+        if key not in kinds:
+            pool = pools[one.pool_id]
+            kinds[key] = (
+                of_uuid(one.pool_id), of_int(one.quantity), of_uuid(one.counts_for), of_uuid(pool.seller_id),
+                of_uuid(pool.variant_id), of_int(one.line_no), of_int(one.attempt),
+            )  # fmt: skip
+        alike.append(kinds[key])
+    is_one = len(kinds) == 1
     await tx.later(
-        """insert into stock_hold (order_id, line_no, attempt, seller_id, pool_id, variant_id, holder_id, counts_for,
-                                   quantity)
-           select n.order_id, g.line_no, g.attempt, g.seller_id, g.pool_id, g.variant_id, n.holder_id, g.counts_for,
-                  g.quantity
-             from unnest($3::uuid[], $4::int[], $5::uuid[], $6::int[], $7::int[], $8::uuid[], $9::uuid[], $10::int[],
-                         $11::int[])
-                  as g(pool_id, quantity, counts_for, line_no, attempt, seller_id, variant_id, first, last),
-                  unnest(($1::uuid[])[g.first:g.last], ($2::uuid[])[g.first:g.last]) as n(order_id, holder_id)""",
-        [one.order_id for one in in_order], [one.holder_id for one in in_order],
-        [key[0] for key in alike], [key[1] for key in alike], [key[2] for key in alike], [key[3] for key in alike],
-        [key[4] for key in alike], [pool.seller_id for pool in groups], [pool.variant_id for pool in groups],
-        [1, *(last + 1 for last in lasts[:-1])], lasts,
+        f"""insert into stock_hold (order_id, holder_id, pool_id, quantity, counts_for, seller_id, variant_id, line_no,
+                                   attempt)
+           select {each(("uuids", "uuids"))}, {each(_HOLD, first=3, alike=is_one)}""",
+        *columns(("uuids", "uuids"), [(of_uuid(one.order_id), of_uuid(one.holder_id)) for one in requests]),
+        *columns(_HOLD, alike[:1] if is_one else alike),
     )  # fmt: skip
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from uuid import UUID, uuid4
 
 import msgspec
 
+from livestall.base.columns import Value, of_int, of_text, of_uuid
 from livestall.orders import model
 from livestall.orders.model import Address, Draft, Line, Order, OrderState, Record
 
@@ -25,8 +27,8 @@ class Mold:
     """All of an order but its id, its number, its buyer, their address and its time. Amounts in minor units."""
 
     __slots__ = (
-        "creator", "creator_amount", "creator_id", "currency", "limits", "lines", "made", "market", "seconds",
-        "seller", "seller_id", "shape", "show_id", "total",
+        "creator", "creator_amount", "creator_id", "currency", "limits", "line_values", "lines", "made", "market",
+        "seconds", "seller", "seller_id", "shape", "show_id", "total", "values",
     )  # fmt: skip
 
     def __init__(
@@ -41,6 +43,19 @@ class Mold:
         self.creator_amount = model.creator_share(self.total, creator_id)
         self.seller = self.creator = self.market = ""
         self.made = 0
+        self.values: Sequence[Value] = (
+            of_int(seconds), of_uuid(seller_id), of_uuid(show_id), of_uuid(creator_id), of_text(currency),
+            of_int(self.total), of_int(self.creator_amount),
+        )  # fmt: skip
+        """What every order says of itself, as the store writes it; `line_values`: and what its lines say."""
+        self.line_values: Sequence[Sequence[Value]] = [
+            (
+                of_int(number), of_uuid(seller_id), of_uuid(one.variant_id), of_uuid(one.product_id),
+                of_uuid(one.listing_id), of_uuid(one.deal_id), of_int(one.quantity), of_int(one.unit_price),
+                of_text(one.title), of_text(one.variant_title), of_text(one.picture_url),
+            )
+            for number, one in enumerate(lines, 1)
+        ]  # fmt: skip
         self.shape: _Shape | None = None
 
     def record(
@@ -72,6 +87,12 @@ class Mold:
         )  # fmt: skip
 
 
+@lru_cache(16)
+def _times(at: datetime, seconds: timedelta) -> tuple[bytes, bytes]:
+    """When a batch was placed and when its orders run out, as JSON: the same for all molds of the batch."""
+    return _encode(at), _encode(at + seconds)
+
+
 class _Shape:
     """The answer of a mold, cut where the orders differ."""
 
@@ -92,7 +113,7 @@ class _Shape:
         number stands in quotes."""
         if self._at is None or self._at[0] != at:
             start, before_number, before_address, before_at, before_end, before_history = self._parts
-            said, end = _encode(at), _encode(at + self._seconds)
+            said, end = _times(at, self._seconds)
             times = b"%b%b%b%b%b%b%b" % (before_at, said, before_end, end, before_history, said, self._rest)
             self._at = at, (start, before_number + b'"', before_address, times)
         return self._at[1]
