@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
@@ -18,12 +18,11 @@ from livestall.base.errors import Refusal, TooMany, Unavailable
 from livestall.base.http import Problem, problem
 from livestall.base.metrics import Counter
 from livestall.live import frames
-from livestall.live.hub import Edge, Reader
-from livestall.live.model import Bucket, Caller, MessageTooLarge, NotUnderstood, TooFast
-from livestall.live.upgrades import forget_upgrade
-
-if TYPE_CHECKING:
-    from livestall.live.socket import Server
+from livestall.live.channels import Channels
+from livestall.live.hub import Edge, Hub, Reader
+from livestall.live.model import Bucket, Caller, MessageTooLarge, NotUnderstood, Settings, TooFast
+from livestall.live.tickets import Tickets
+from livestall.live.upgrades import Doorstep, forget_upgrade
 
 log = structlog.get_logger()
 REFUSALS = Counter("livestall_socket_refusals_total", "Commands refused, by the code of the refusal", ["code"])
@@ -48,6 +47,25 @@ _decode = msgspec.json.Decoder(Envelope).decode
 
 BUG_EN = "Something broke on our side and was recorded. Try again."
 BUG_ZH = "系统出错，已记录。请稍后重试。"
+
+
+class Server(Protocol):
+    """What a connection needs of the server that it belongs to (`live.socket`)."""
+
+    hub: Hub
+    channels: Channels
+    tickets: Tickets
+    settings: Settings
+    doorstep: Doorstep
+    connections: set[Connection]
+
+    def came(self, connection: Connection, payload: bytes) -> None: ...
+    def answer(self, reader: Reader, payload: bytes) -> None: ...
+    def send_answers(self) -> None: ...
+    def takes(self, kind: str) -> Callable[..., None] | None: ...
+    def read_command(self, kind: str, payload: bytes) -> tuple[Callable[..., Awaitable[Any]], Any]: ...
+    def read_body(self, kind: str, payload: bytes) -> Any: ...
+    def keep(self, task: asyncio.Task[Any]) -> None: ...
 
 
 class Connection(WSListener):
