@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Any
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,6 +23,7 @@ STEPS = (0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 REQUEST = Histogram(
     "livestall_http_request_seconds", "From a request's head to its answer's end", ["route"], buckets=STEPS
 )
+_requests, _request = lru_cache(2048)(REQUESTS.labels), lru_cache(1024)(REQUEST.labels)
 IN_FLIGHT = Gauge("livestall_http_requests_in_flight", "Requests that are being answered")
 
 
@@ -55,8 +57,8 @@ class Traffic:
         finally:
             IN_FLIGHT.dec()
             route = route_of(scope)
-            REQUESTS.labels(route, f"{status // 100}xx").inc()
-            REQUEST.labels(route).observe(time.perf_counter() - begin)
+            _requests(route, f"{status // 100}xx").inc()
+            _request(route).observe(time.perf_counter() - begin)
 
 
 def route_of(scope: Any) -> str:

@@ -49,14 +49,13 @@ class Rush:
         messages, body = await _read(receive)
         waiting = None if body is None else await self._enter(dict(scope["headers"]), body)
         said = waiting if isinstance(waiting, Refusal | None) else await _answer(waiting)
-        locale = _locale(scope)
         if isinstance(waiting, Entry) and said is None:
             where = (b"location", f"{PATH}/{waiting.draft.order_id}/place".encode())
             await _send(send, 202, [_JSON, where], _encode(self._line.ticket(waiting)))
         elif isinstance(said, Placed):
             await _send(send, 201 if said.new else 200, [_JSON], said.json)
         elif isinstance(said, Refusal):
-            status, headers, body = problem_answer(said, locale)
+            status, headers, body = problem_answer(said, _locale(scope))
             await _send(send, status, headers, body)
         else:
             await self._api(scope, _again(messages, receive), send)
