@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+import schemathesis.specs.openapi.schemas  # now: Python 3.11 may trip over a deep import while other threads compile
 from hypothesis import HealthCheck, settings
 
 from helpers.market import Served, in_thread, seed

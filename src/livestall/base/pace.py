@@ -6,7 +6,6 @@ keep one count, and no claim waits for a network. A host counts for itself; noth
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import mmap
 import os
@@ -34,7 +33,9 @@ BOOT = Path("/proc/sys/kernel/random/boot_id")
 class Pace:
     """Keeps for each key the moment at which its burst is whole again (GCRA), in a table of fixed size.
 
-    `path` is shared with other processes of this host; None keeps the pace of this process alone. When four others that
+    `path` is shared with other processes of this host; None keeps the pace of this process alone. There is no lock: two
+    processes that count the same key at the very same moment may count one for two, which is less than a lock costs
+    everybody. When four others that
     are still being paced fall on the same place of the table, the one that has least to wait is forgotten.
     """
 
@@ -61,14 +62,7 @@ class Pace:
         hashed = keyed.copy()  # the key is taken in once, which costs more than an id
         hashed.update(who.bytes)
         key = int.from_bytes(hashed.digest(), "little") or 1
-        offset = key % SETS * SET_BYTES
-        if self._file is None:
-            return self._count(offset, key, per_second, burst)
-        fcntl.lockf(self._file, fcntl.LOCK_EX, SET_BYTES, offset)
-        try:
-            return self._count(offset, key, per_second, burst)
-        finally:
-            fcntl.lockf(self._file, fcntl.LOCK_UN, SET_BYTES, offset)
+        return self._count(key % SETS * SET_BYTES, key, per_second, burst)
 
     def _count(self, offset: int, key: int, per_second: float, burst: int) -> float:
         now, slots = self._now(), SLOTS.unpack_from(self._table, offset)

@@ -78,6 +78,10 @@ class Server:
                 connection.read(payload)
             except Exception:
                 log.exception("a frame could not be read")
+        for kind, count in self._counts.items():
+            if count:
+                COMMANDS.labels(kind).inc(count)
+                self._counts[kind] = 0
 
     def answer(self, reader: Reader, payload: bytes) -> None:
         """Send `payload` to `reader`, together with what others are answered in this turn of the loop."""
@@ -109,11 +113,6 @@ class Server:
         self._counts[kind if kind in self._counts else UNKNOWN] += 1
         return self._starts.get(kind)
 
-    def _tell_counts(self) -> None:
-        for kind, count in self._counts.items():
-            COMMANDS.labels(kind).inc(count)
-            self._counts[kind] = 0
-
     def keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -133,7 +132,6 @@ class Server:
         while True:
             await asyncio.sleep(1)
             self.hub.cut_off_stuck()
-            self._tell_counts()
             self.channels.forget_idle()
 
     def stop_accepting(self) -> None:
