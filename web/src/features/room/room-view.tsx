@@ -56,7 +56,11 @@ export function RoomView(props: Props) {
   const slate = slateOf(show);
 
   const buy = (offer: Offer) => { setTrayOpen(false); onBuy(offer); };
-  const jump = (seconds: number) => { setTrayOpen(false); engine?.seek(seconds); };
+  const jump = (seconds: number) => { // plays, also when the replay had come to its end
+    setTrayOpen(false);
+    engine?.seek(seconds);
+    void engine?.play();
+  };
   const card = deal && dealItem ? <FlashCard deal={deal} item={dealItem} showId={show.id} onBuy={buy} />
     : pinned ? <PinnedCard key={pinned.listing_id} offer={offerOfListing(pinned, stock, show.id, replay)} slot={pinned.slot} onBuy={() => buy(offerOfListing(pinned, stock, show.id, replay))} /> : null;
   const goods = <Goods tray={tray} stock={stock} showId={show.id} pinnedId={pinned?.listing_id} ordinary={replay} onBuy={buy} jumpTo={replay ? jumps : undefined} onJump={jump} />;
