@@ -93,7 +93,9 @@ def test_the_replay_has_chapters_its_chat_and_goods_at_the_ordinary_price(window
     page.locator("video").evaluate("video => { video.currentTime = video.duration - 0.5 }")
     expect(last).to_be_visible()
 
-    # A chapter leads back to where the mug was shown; it costs what it always costs, whatever the flash sale asked.
+    # A chapter leads back from the end to where the mug was shown; it costs what it always costs, not what the flash
+    # sale asked.
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     page.get_by_role("button", name="Goods").click()
     row = page.locator("li[data-listing]").first
     expect(row.get_by_text("89.00")).to_be_visible()
