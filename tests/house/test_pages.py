@@ -8,21 +8,30 @@ from pathlib import Path
 import httpx
 import pytest
 
-from livestall.app import pages
+from livestall.app import pages, settings
 from livestall.app.main import create_app
+from livestall.app.media_origins import MediaOrigins, origins
+from livestall.base import config
 from livestall.base.db import Database
+from livestall.video.actions import saw_server
+from livestall.video.backends import Server
 
 PAGE = "<!doctype html><title>Market</title>" + "<p>words</p>" * 200
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> httpx.AsyncClient:
+def media() -> MediaOrigins:
+    return MediaOrigins()
+
+
+@pytest.fixture
+def site(tmp_path: Path, media: MediaOrigins) -> httpx.AsyncClient:
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text(PAGE)
     (tmp_path / "assets" / "main-1a2b3c.js").write_text("let one = 1;\n" * 500)
     (tmp_path / "assets" / "main-1a2b3c.js.map").write_text("{}")
     app = create_app(Database("postgresql://nobody@127.0.0.1:1/none"))
-    whole = pages.Site(app, frozenset({"api", "files"}), pages.load(tmp_path))
+    whole = pages.Site(app, frozenset({"api", "files"}), pages.load(tmp_path), media)
     return httpx.AsyncClient(transport=httpx.ASGITransport(whole), base_url="http://market.test:8000")
 
 
@@ -63,6 +72,38 @@ async def test_pages_allow_themselves_the_gateway_and_the_media_server(site: htt
     assert "frame-ancestors 'none'" in policy
     strange = await site.get("/", headers={"Host": "evil.test; script-src *"})
     assert "evil" not in strange.headers["content-security-policy"]
+
+
+async def test_pages_allow_every_media_server_that_the_market_knows(
+    site: httpx.AsyncClient, media: MediaOrigins, db: Database
+):
+    before = await site.get("/")
+    assert "8003" not in before.headers["content-security-policy"]
+    async with db.write() as tx:
+        for name, url in (
+            ("other-port", ":8003"),
+            ("far", "https://v3.market.test/hls"),
+            ("bad", "https://x;script-src"),
+        ):
+            server = Server(id=name, kind="embedded", hls_url=url)
+            await saw_server(tx, server)
+    await media.look(db)
+    after = await site.get("/", headers={"If-None-Match": before.headers["etag"]})
+    assert after.status_code == 200, "a browser that is told 'not modified' keeps the policy it has"
+    connect = next(one for one in after.headers["content-security-policy"].split("; ") if one.startswith("connect-src"))
+    assert {"http://market.test:8002", "http://market.test:8003", "https://v3.market.test"} <= set(connect.split())
+    assert "x;script-src" not in after.headers["content-security-policy"]
+    await media.look(Database("postgresql://nobody@127.0.0.1:1/none"))
+    assert (await site.get("/")).headers["etag"] == after.headers["etag"], (
+        "without a database what was known stays known"
+    )
+
+
+def test_the_second_media_process_of_this_machine_is_allowed_before_anybody_has_seen_it():
+    with config.override(settings.Media(processes=2)):
+        assert origins("market.test")[-2:] == ["http://market.test:8003", "https://market.test:8003"]
+        with config.override(settings.Address(media="https://video.test")):
+            assert origins("market.test") == ["https://video.test", "https://video.test:8003"]
 
 
 async def test_every_answer_carries_the_safety_headers(site: httpx.AsyncClient):

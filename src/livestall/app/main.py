@@ -26,6 +26,7 @@ from livestall.accounts import web as accounts
 from livestall.app import clocks, health, pages, settings, wiring
 from livestall.app.addresses import provide_addresses
 from livestall.app.handoff import Handoff
+from livestall.app.media_origins import MediaOrigins
 from livestall.app.traffic import Traffic
 from livestall.app.watch import Watch, database_answers
 from livestall.base import config, trace
@@ -141,15 +142,15 @@ class Server(uvicorn.Server):
         await super().shutdown([])
 
 
-def create_site(db: Database) -> Traffic:
+def create_site(db: Database, media: MediaOrigins) -> Traffic:
     """The API and the pages together, as `livestall web` serves them."""
     api = create_app(db)
     prefixes = frozenset(route.path.split("/", 2)[1] for route in api.routes) - {""}
     rush = orders.Rush(api, api.state.line, accounts.Sessions(db).person)
-    return Traffic(pages.Site(rush, prefixes, pages.load(pages.folder(), trace.share())))
+    return Traffic(pages.Site(rush, prefixes, pages.load(pages.folder(), trace.share()), media))
 
 
-async def serve(db: Database, site: Traffic) -> None:
+async def serve(db: Database, site: Traffic, media: MediaOrigins) -> None:
     """Serve until SIGTERM, or until another process takes this one's place."""
     web = config.of(settings.Web)
     options = uvicorn.Config(
@@ -169,9 +170,13 @@ async def serve(db: Database, site: Traffic) -> None:
     listener = handoff.listener("web.port", web.host, web.port)
     await handoff.go()
     watch.start()
-    comparing = asyncio.create_task(clocks.keep_comparing(db, "web"), name="clock")
+    keeping = [
+        asyncio.create_task(clocks.keep_comparing(db, "web"), name="clock"),
+        asyncio.create_task(media.keep_looking(db), name="media origins"),
+    ]
     await server.serve(sockets=[listener])
-    comparing.cancel()
+    for task in keeping:
+        task.cancel()
 
 
 def run() -> None:
@@ -181,8 +186,9 @@ def run() -> None:
     logs.set_up("web", as_json=options.as_json, level=options.level)
     trace.set_up("web")
     db = Database(core.database_url, minimum=2, maximum=20)
-    site = create_site(db)
+    media = MediaOrigins()
+    site = create_site(db, media)
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(db, site))
+        runner.run(serve(db, site, media))

@@ -16,6 +16,7 @@ import msgspec
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from livestall.app import settings
+from livestall.app.media_origins import MediaOrigins
 from livestall.base import config
 
 GZIP_BYTES_MIN = 600
@@ -74,7 +75,7 @@ def _load(path: Path, name: str) -> PageFile:
 
 def _page(body: bytes, kind: str, *, hashed: bool) -> PageFile:
     packed = gzip.compress(body, 9, mtime=0) if kind.startswith(TEXTS) and len(body) >= GZIP_BYTES_MIN else None
-    etag = b'"' + hashlib.sha256(body).hexdigest()[:24].encode() + b'"'
+    etag = _etag(body)
     cache = b"public, max-age=31536000, immutable" if hashed else b"no-cache"
     headers = [
         (b"content-type", kind.encode()),
@@ -85,12 +86,16 @@ def _page(body: bytes, kind: str, *, hashed: bool) -> PageFile:
     return PageFile(body, packed if packed and len(packed) < len(body) else None, headers, etag)
 
 
-def policy(host: str) -> str:
-    """The Content-Security-Policy of the page: itself, the gateway's socket and the media server, nothing else."""
+def _etag(contents: bytes) -> bytes:
+    return b'"' + hashlib.sha256(contents).hexdigest()[:24].encode() + b'"'
+
+
+def policy(host: str, known: MediaOrigins) -> str:
+    """The Content-Security-Policy of the page: itself, the gateway's socket and the media servers, nothing else."""
     where, name = config.of(settings.Address), HOST.match(host)
     bare = name.group(1) if name else "localhost"
     live = where.live or f"ws://{bare}:{config.of(settings.Live).port} wss://{bare}:{config.of(settings.Live).port}"
-    media = where.media or " ".join(f"{s}://{bare}:{config.of(settings.Media).port}" for s in ("http", "https"))
+    media = " ".join(known.of(bare))
     return (
         f"default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' {live} {media}; "
         f"img-src 'self' data: blob: {media}; media-src 'self' blob: {media}; worker-src 'self' blob:; "
@@ -102,10 +107,13 @@ class Site:
     """The whole web process: the API's own paths go to `api`, all others are pages; every answer gets the safety
     headers that it does not set itself."""
 
-    def __init__(self, api: ASGIApp, api_prefixes: frozenset[str], files: dict[str, PageFile]) -> None:
+    def __init__(
+        self, api: ASGIApp, api_prefixes: frozenset[str], files: dict[str, PageFile], media: MediaOrigins
+    ) -> None:
         self._api = api
         self._api_prefixes = api_prefixes
         self._files = files
+        self._media = media
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -128,10 +136,17 @@ class Site:
             await _answer(send, 405, [(b"allow", b"GET, HEAD")], b"")
             return
         asked = dict(scope["headers"])
-        headers = list(file.headers)
+        headers, etag = list(file.headers), file.etag
         if b"text/html" in headers[0][1]:
-            headers.append((b"content-security-policy", policy(asked.get(b"host", b"").decode("latin-1")).encode()))
-        if status == 200 and asked.get(b"if-none-match") == file.etag:
+            allowed = policy(asked.get(b"host", b"").decode("latin-1"), self._media).encode()
+            # A browser that hears "not modified" keeps the policy it has: another policy is another page.
+            etag = _etag(file.etag + allowed)
+            headers = [
+                *(one for one in headers if one[0] != b"etag"),
+                (b"etag", etag),
+                (b"content-security-policy", allowed),
+            ]
+        if status == 200 and asked.get(b"if-none-match") == etag:
             await _answer(send, 304, headers, b"")
             return
         body = file.body

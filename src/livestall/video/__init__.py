@@ -3,6 +3,7 @@
 from livestall.video.actions import (
     close_streams,
     ingest_of,
+    media_addresses,
     open_streams,
     playback_of,
     poster_of,
@@ -24,6 +25,6 @@ from livestall.video.model import (
 
 __all__ = [
     "DiskHealth", "Ingest", "NewStream", "Playback", "Settings", "StreamRecorded", "StreamStarted", "StreamStopped",
-    "close_streams", "ingest_of", "open_streams", "playback_of", "poster_of", "rotate_key", "server_clocks", "set_mode",
-    "stream",
+    "close_streams", "ingest_of", "media_addresses", "open_streams", "playback_of", "poster_of", "rotate_key",
+    "server_clocks", "set_mode", "stream",
 ]  # fmt: skip

@@ -170,6 +170,12 @@ async def server_clocks(read: Read, age_max: timedelta) -> dict[str, clock.Readi
     return await store.server_clocks(read, age_max)
 
 
+async def media_addresses(read: Read) -> list[str]:
+    """Where browsers fetch pictures from, and send them to: the addresses of all media servers seen in the last day, as
+    these say them themselves (":8003" is that port of the name under which a person reaches the market)."""
+    return await store.media_addresses(read, clock.now() - timedelta(days=1))
+
+
 async def recorded(tx: Tx, stream_id: UUID, recording: Recording | None) -> None:
     """The stream has ended for good, with this recording (None: there is nothing to watch)."""
     known = await store.locked(tx, [stream_id])

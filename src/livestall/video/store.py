@@ -219,6 +219,16 @@ async def servers(read: Read) -> dict[str, KnownServer]:
     return {row["id"]: msgspec.convert(dict(row), KnownServer) for row in rows}
 
 
+async def media_addresses(read: Read, alive_since: datetime) -> list[str]:
+    """Where browsers reach the servers seen since then, as these say it themselves."""
+    rows = await read.fetch(
+        """select distinct url from media_server, unnest(array[hls_url, whip_url, whep_url]) url
+            where url <> '' and seen_at >= $1 order by url""",
+        alive_since,
+    )
+    return [row["url"] for row in rows]
+
+
 async def servers_beside(read: Read, server_ids: Sequence[str]) -> list[KnownServer]:
     """Those servers, and the ones that share a folder of recordings with one of them."""
     rows = await read.fetch(

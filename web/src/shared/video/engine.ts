@@ -4,6 +4,7 @@ import type { ErrorData, HlsConfig } from "hls.js/light";
 import type { Playback } from "../api/types";
 import { serverClock } from "../lib/clock";
 import { EdgeClock } from "./edge-clock";
+import { reopenWhenForbidden } from "./forbidden";
 import { type HlsPlayer, loadHls } from "./hls";
 import { estimatedAt, lastModified, plainConfig } from "./plain-hls";
 import { WhepPlayer } from "./whep-player";
@@ -59,6 +60,7 @@ export class VideoEngine {
     video.addEventListener("volumechange", () => this.set({ muted: video.muted }), options);
     video.addEventListener("error", () => { if (!this.hls && !this.whep) this.restart(); }, options);
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.chase(); }, options);
+    reopenWhenForbidden(playback.hls_url, this.cleanup.signal);
     this.load();
   }
 

@@ -16,8 +16,7 @@ export function EncoderPanel({ show }: { show: Show }) {
   if (ingest.isPending) return <Skeleton height={160} radius={12} />;
   if (ingest.error && !ingest.data) return <ErrorState error={ingest.error} onRetry={() => void ingest.refetch()} />;
   const { rtmp_server, rtmp_key, moved_at } = ingest.data;
-  // An interrupted show has lost its picture, whatever was heard of the stream a moment before.
-  const arrives = show.stream?.online && show.stream.protocol !== "whip" && show.state !== "interrupted";
+  const arrives = show.stream?.online && show.stream.protocol !== "whip";
   return (
     <div className={styles.here}>
       {moved_at && !arrives && <Notice tone="warn">{t("encoder.moved")}</Notice>}

@@ -44,8 +44,11 @@ export function isOnAir(show: Pick<Show, "state">): boolean {
 
 export function merge(show: Show, room: Snapshot | undefined): Show {
   if (!room) return show;
-  const { state, started_at, ended_at, grace_until } = room.show;
-  return { ...show, state: later(show.state, state), started_at, ended_at, grace_until, viewers: room.totals.viewers, likes: room.totals.likes };
+  const { started_at, ended_at, grace_until } = room.show;
+  const state = later(show.state, room.show.state);
+  // An interrupted show has lost its picture, whatever was heard of the stream a moment before.
+  const stream = show.stream && state === "interrupted" ? { ...show.stream, online: false } : show.stream;
+  return { ...show, state, stream, started_at, ended_at, grace_until, viewers: room.totals.viewers, likes: room.totals.likes };
 }
 
 const ORDER: readonly Show["state"][] = ["draft", "scheduled", "preview", "live", "interrupted", "ended", "replay", "purged"];
