@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import socket
 import sys
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+import uvicorn
 from litestar.types import Receive, Scope, Send
 from shop import Article, Shop
 
+from helpers.patience import until
 from livestall import accounts
 from livestall.accounts import web as accounts_web
+from livestall.app.http_connection import connections
 from livestall.app.main import create_app
-from livestall.base import devices, ids, keys
+from livestall.base import config, devices, ids, keys
 from livestall.base.db import Database
+from livestall.orders.model import Settings
 from livestall.orders.rush import Rush
-
-ORIGIN = "http://shop.example:8000"
 
 
 class Door:
-    """The web process's application with the short way in front; counts what reaches the framework."""
+    """The web process's application behind a real socket, with the short way; counts what reaches the framework."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, listener: socket.socket) -> None:
         self.db, self.handed_on = db, 0
         self.sessions = accounts_web.Sessions(db)
         api = create_app(db)
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-            self.handed_on += 1
+            self.handed_on += scope["type"] == "http"
             await api(scope, receive, send)
 
-        transport = httpx.ASGITransport(Rush(counted, api.state.line, self.sessions.person))  # type: ignore[arg-type]
-        self.client = httpx.AsyncClient(transport=transport, base_url=ORIGIN)
         self.line = api.state.line
+        options = uvicorn.Config(
+            counted, http=connections(Rush(self.line, self.sessions)), ws="none", lifespan="on", log_config=None,  # type: ignore[arg-type]
+            access_log=False,
+        )  # fmt: skip
+        self.server = uvicorn.Server(options)
+        self.port = listener.getsockname()[1]
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.AsyncClient(base_url=self.origin)
 
     async def buyer(self) -> dict[str, str]:
         """The headers of a browser that is signed in."""
@@ -50,7 +61,7 @@ class Door:
             )  # fmt: skip
             token = await accounts.open_session(tx, person)
         cookies = f"livestall_session={token}; {devices.COOKIE}={devices.mint(ids.new())}"
-        return {"Cookie": cookies, "Origin": ORIGIN}
+        return {"Cookie": cookies, "Origin": self.origin}
 
     async def buy(self, headers: Mapping[str, str], order: Any) -> httpx.Response:
         return await self.client.post("/api/orders", json=order, headers=dict(headers))
@@ -59,14 +70,19 @@ class Door:
 @pytest.fixture
 async def door(db: Database) -> AsyncGenerator[Door]:
     keys.use("00" * 32)
-    async with opened(Door(db)) as door:
+    async with opened(db) as door:
         yield door
 
 
 @asynccontextmanager
-async def opened(door: Door) -> AsyncGenerator[Door]:
-    async with door.client:
-        yield door
+async def opened(db: Database) -> AsyncGenerator[Door]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        door = Door(db, listener)
+        serving = asyncio.create_task(door.server.serve(sockets=[listener]))
+        async with door.client:
+            yield door
+        door.server.should_exit = True
+        await serving
 
 
 def wish(tea: Article, show: UUID, quantity: int = 1) -> dict[str, Any]:
@@ -136,4 +152,119 @@ async def test_a_session_that_ended_buys_no_more_after_a_moment(
         await tx.execute("delete from session")
     monkeypatch.setattr(sys.modules["livestall.accounts.web.guard"], "SESSION_SECONDS", 0.0)
     assert (await door.buy(buyer, wish(tea, shop.show))).status_code == 401
+    assert await shop.pool(tea.variant) == (3, 3, 1, 0)
+
+
+def request(headers: Mapping[str, str], order: Any, *, first: str = "POST /api/orders HTTP/1.1", **more: str) -> bytes:
+    """A request as it goes over the wire."""
+    body = json.dumps(order).encode()
+    lines = {"Host": headers["Origin"].removeprefix("http://"), "Content-Type": "application/json", **headers, **more}
+    lines.setdefault("Content-Length", str(len(body)))
+    return "\r\n".join([first, *(f"{name}: {value}" for name, value in lines.items()), "", ""]).encode() + body
+
+
+async def answer_from(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], Any]:
+    """Status, headers and body of the next answer."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+    return int(head[0].split()[1]), headers, json.loads(await reader.readexactly(int(headers["content-length"])))
+
+
+@asynccontextmanager
+async def wire(door: Door) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_orders_that_come_one_behind_the_other_are_answered_in_that_order(door: Door, shop: Shop) -> None:
+    tea, buyer = await shop.product(3), await door.buyer()
+    orders = [wish(tea, shop.show) for _ in range(3)]
+    read = f"GET /api/orders/{orders[0]['id']} HTTP/1.1\r\nHost: x\r\nCookie: {buyer['Cookie']}\r\n\r\n".encode()
+    async with wire(door) as (reader, writer):
+        writer.write(request(buyer, orders[0]) + read + request(buyer, orders[1]) + request(buyer, orders[2]))
+        answers = [await answer_from(reader) for _ in range(4)]
+    assert [status for status, _, _ in answers] == [201, 200, 201, 201]
+    ids_told = [answer["id"] for _, _, answer in answers]
+    assert ids_told == [orders[0]["id"], orders[0]["id"], orders[1]["id"], orders[2]["id"]]
+    assert door.handed_on == 1  # the one that reads
+    assert answers[0][1]["x-content-type-options"] == "nosniff"
+    assert "date" in answers[0][1]
+
+
+async def test_an_order_may_come_in_crumbs(door: Door, shop: Shop) -> None:
+    tea, buyer = await shop.product(3), await door.buyer()
+    async with wire(door) as (reader, writer):
+        for byte in request(buyer, wish(tea, shop.show)):
+            writer.write(bytes((byte,)))
+            await writer.drain()
+        status, _, _ = await answer_from(reader)
+    assert (status, door.handed_on) == (201, 0)
+
+
+async def test_a_connection_that_is_to_be_closed_is_closed_after_its_answer(door: Door, shop: Shop) -> None:
+    tea, buyer = await shop.product(3), await door.buyer()
+    for first, more in (("POST /api/orders HTTP/1.0", {}), ("POST /api/orders HTTP/1.1", {"Connection": "close"})):
+        async with wire(door) as (reader, writer):
+            writer.write(request(buyer, wish(tea, shop.show), first=first, **more))
+            status, headers, _ = await answer_from(reader)
+            assert (status, headers["connection"], await reader.read()) == (201, "close", b"")
+    assert door.handed_on == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "said", "handed_on"),
+    [
+        ({"Expect": "100-continue"}, b"HTTP/1.1 100 ", 1),
+        ({"Content-Length": "9" * 7}, b"", 1),
+        ({"Content-Length": "9" * 40}, b"HTTP/1.1 400 ", 0),
+        ({"Content-Length": "x"}, b"HTTP/1.1 400 ", 0),
+        ({"Transfer-Encoding": "chunked", "Content-Length": ""}, b"HTTP/1.1 400 ", 0),
+    ],
+    ids=["asks first", "never ends", "too long a number", "no number", "two lengths"],
+)
+async def test_a_body_that_is_not_simply_sent_is_not_for_the_short_way(
+    door: Door, shop: Shop, more: dict[str, str], said: bytes, handed_on: int
+) -> None:
+    tea, buyer = await shop.product(3), await door.buyer()
+    async with wire(door) as (reader, writer):
+        writer.write(request(buyer, wish(tea, shop.show), **more))
+        if "Expect" not in more:
+            writer.write_eof()
+        first = await reader.readline()
+    assert (first[: len(said)], door.handed_on) == (said, handed_on)
+
+
+async def test_who_hangs_up_keeps_the_order(door: Door, shop: Shop) -> None:
+    tea, buyer = await shop.product(3), await door.buyer()
+    order = wish(tea, shop.show)
+    async with wire(door) as (_, writer):
+        writer.write(request(buyer, order))
+        await writer.drain()
+        writer.transport.abort()
+
+    async def is_there() -> bool:
+        return (await door.client.get(f"/api/orders/{order['id']}", headers=buyer)).status_code == 200
+
+    await until(is_there)
+    assert (await door.buy(buyer, order)).status_code == 200
+
+
+async def test_who_waits_long_is_given_a_place(door: Door, shop: Shop) -> None:
+    tea, buyer = await shop.product(3), await door.buyer()
+    order = wish(tea, shop.show)
+    with config.override(Settings(line_patience_seconds=0.0)):
+        answer = await door.buy(buyer, order)
+    assert (answer.status_code, answer.headers["location"]) == (202, f"/api/orders/{order['id']}/place")
+    assert answer.json()["order_id"] == order["id"]
+
+    async def is_placed() -> bool:
+        return (await door.client.get(answer.headers["location"], headers=buyer)).json()["state"] == "placed"
+
+    await until(is_placed)
+    assert door.handed_on > 0
     assert await shop.pool(tea.variant) == (3, 3, 1, 0)

@@ -26,6 +26,7 @@ from livestall.accounts import web as accounts
 from livestall.app import clocks, health, pages, settings, wiring
 from livestall.app.addresses import provide_addresses
 from livestall.app.handoff import Handoff
+from livestall.app.http_connection import HttpConnection, connections
 from livestall.app.media_origins import MediaOrigins
 from livestall.app.traffic import Traffic
 from livestall.app.watch import Watch, database_answers
@@ -142,20 +143,23 @@ class Server(uvicorn.Server):
         await super().shutdown([])
 
 
-def create_site(db: Database, media: MediaOrigins) -> Traffic:
-    """The API and the pages together, as `livestall web` serves them."""
+def create_site(db: Database, media: MediaOrigins) -> tuple[Traffic, Callable[..., HttpConnection]]:
+    """The API and the pages together, as `livestall web` serves them, and what makes its connections."""
     api = create_app(db)
     prefixes = frozenset(route.path.split("/", 2)[1] for route in api.routes) - {""}
-    rush = orders.Rush(api, api.state.line, accounts.Sessions(db).person)
-    return Traffic(pages.Site(rush, prefixes, pages.load(pages.folder(), trace.share()), media))
+    site = Traffic(pages.Site(api, prefixes, pages.load(pages.folder(), trace.share()), media))
+    return site, connections(orders.Rush(api.state.line, accounts.Sessions(db)))
 
 
-async def serve(db: Database, site: Traffic, media: MediaOrigins) -> None:
+async def serve(
+    db: Database, site: Traffic, connection: Callable[..., HttpConnection], media: MediaOrigins
+) -> None:  # fmt: skip
     """Serve until SIGTERM, or until another process takes this one's place."""
     web = config.of(settings.Web)
     options = uvicorn.Config(
         site,  # pyright: ignore[reportArgumentType]
-        http="httptools", ws="none", log_config=None, access_log=web.access_log,
+        http=connection,  # pyright: ignore[reportArgumentType]
+        ws="none", log_config=None, access_log=web.access_log,
         proxy_headers=bool(config.of(settings.Address).web), server_header=False,
         timeout_graceful_shutdown=STOP_SECONDS, timeout_keep_alive=65, backlog=4096,
     )  # fmt: skip
@@ -187,8 +191,8 @@ def run() -> None:
     trace.set_up("web")
     db = Database(core.database_url, minimum=2, maximum=20)
     media = MediaOrigins()
-    site = create_site(db, media)
+    site, connection = create_site(db, media)
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(db, site, media))
+        runner.run(serve(db, site, connection, media))

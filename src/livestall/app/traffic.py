@@ -56,9 +56,13 @@ class Traffic:
                 await self._app(scope, receive, sent)
         finally:
             IN_FLIGHT.dec()
-            route = route_of(scope)
-            _requests(route, f"{status // 100}xx").inc()
-            _request(route).observe(time.perf_counter() - begin)
+            count(route_of(scope), status, time.perf_counter() - begin)
+
+
+def count(route: str, status: int, seconds: float) -> None:
+    """One request was answered."""
+    _requests(route, f"{status // 100}xx").inc()
+    _request(route).observe(seconds)
 
 
 def route_of(scope: Any) -> str:

@@ -6,7 +6,6 @@ calls `use` once at start; without it (tests) this process has a random secret.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 import time
@@ -14,17 +13,22 @@ import time
 CLOCK_SKEW_SECONDS = 300
 
 _state: dict[str, bytes] = {"secret": secrets.token_bytes(32)}
+_keys: dict[str, bytes] = {}
+"""The keys made so far, by purpose: there are as many as purposes."""
 
 
 def use(secret: str) -> None:
     """Sign with `secret` (hex, or any text) from now on."""
     _state["secret"] = secret.encode()
+    _keys.clear()
 
 
 def sign(purpose: str, message: str | bytes) -> str:
     """HMAC-SHA256 of `message` for `purpose`, as 64 hex digits."""
-    key = hmac.digest(_state["secret"], purpose.encode(), hashlib.sha256)
-    return hmac.digest(key, message.encode() if isinstance(message, str) else message, hashlib.sha256).hex()
+    key = _keys.get(purpose)
+    if key is None:
+        key = _keys[purpose] = hmac.digest(_state["secret"], purpose.encode(), "sha256")
+    return hmac.digest(key, message.encode() if isinstance(message, str) else message, "sha256").hex()
 
 
 def same(one: str, other: str) -> bool:

@@ -23,11 +23,13 @@ from livestall.orders import actions, model, store
 from livestall.orders.counter import Counter
 from livestall.orders.line import Line
 from livestall.orders.model import Address, LineTicket, NewOrder, NewOrderLine, Order, SavedAddress
-from livestall.orders.rush import Rush
+from livestall.orders.rush import BODY_BYTES_MAX as ORDERS_BYTES_MAX
+from livestall.orders.rush import PATH as ORDERS_PATH
+from livestall.orders.rush import Answer, Rush
 from livestall.payments import PayPage
 
-__all__ = ["ROUTES", "BuyCommand", "Rush", "buy"]
-"""`Rush` is the short way of `place_order`: see `orders/rush.py`."""
+__all__ = ["ORDERS_BYTES_MAX", "ORDERS_PATH", "ROUTES", "Answer", "BuyCommand", "Rush", "buy"]
+"""`Rush` and its answers are the short way of `place_order`: see `orders/rush.py`."""
 
 
 class StartPayment(msgspec.Struct, frozen=True):

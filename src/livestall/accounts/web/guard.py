@@ -168,19 +168,22 @@ class Sessions:
         self._db = db
         self._known: OrderedDict[str, tuple[UUID, float]] = OrderedDict()
 
-    async def person(self, asked: Mapping[bytes, bytes], cookies: Mapping[str, str]) -> UUID | None:
-        """The person of the session in the headers and cookies of a request; None for all that the guard has to look
-        at: programs with a token of their own, other sites' pages, sessions that are not there or not any more."""
-        token = cookies.get(COOKIE)
-        if token is None or b"authorization" in asked:
+    def token(self, asked: Mapping[bytes, bytes], cookies: Mapping[str, str]) -> str | None:
+        """The token of the session in the headers and cookies of a request; None for all that the guard has to look
+        at: programs with a token of their own, other sites' pages, nobody."""
+        if b"authorization" in asked:
             return None
         origin, site, host = (asked.get(name) for name in (b"origin", b"sec-fetch-site", b"host"))
-        if not _is_same_site(_text(origin), _text(site), _text(host) or ""):
-            return None
-        now = time.monotonic()
+        return cookies.get(COOKIE) if _is_same_site(_text(origin), _text(site), _text(host) or "") else None
+
+    def known(self, token: str) -> UUID | None:
+        """Whose session it was a moment ago; None if it has to be looked up."""
         known = self._known.get(token)
-        if known is not None and now - known[1] < SESSION_SECONDS:
-            return known[0]
+        return known[0] if known is not None and time.monotonic() - known[1] < SESSION_SECONDS else None
+
+    async def look(self, token: str) -> UUID | None:
+        """Whose session it is, to be remembered; None if there is no such session, or not any more."""
+        now = time.monotonic()
         actor = await _session_actor(self._db, actions.hash_of(token))
         self._known.pop(token, None)
         if actor.user_id is None:
