@@ -24,9 +24,10 @@ import httpx
 import pytest
 import yaml
 
-from helpers.market import free_ports, free_ports_in_a_row, seed, until
+from helpers.market import seed, until
 from helpers.patience import PATIENCE_SECONDS
-from helpers.redis_server import RedisServer
+from helpers.ports import free_ports, free_ports_in_a_row
+from helpers.redis_server import redis_running
 from helpers.repository import ROOT
 from livestall.app import cli, settings, watch
 from livestall.app.demo.client import Door, Json, Socket
@@ -192,8 +193,7 @@ def nginx() -> str:
 def composed(dsn: str) -> Iterator[Composed]:
     nginx()
     with ExitStack() as stack:
-        redis = RedisServer().start()
-        stack.callback(redis.kill)
+        redis = stack.enter_context(redis_running())
         folder = Path(tempfile.mkdtemp(prefix="livestall-compose-"))
         folder.chmod(0o755)
         stack.callback(shutil.rmtree, folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from helpers.market import PASSWORD, Cast, Pusher, Served, in_thread, seed
+from helpers.market import PASSWORD, Cast, Pusher, Served, in_thread, seed, serving
 from livestall.app.demo import pictures
 from livestall.app.demo.client import Door, Json, Person, Socket
 from livestall.base import ids
@@ -114,18 +114,13 @@ async def open_the_evening(cast: Cast, show_id: str) -> None:
 @contextmanager
 def on_air(**settings: object) -> Iterator[Stage]:
     """A seeded market with a show on air, for as long as the block lasts."""
-    served = Served(**settings)
-    try:
-        served.start()
+    with serving(**settings) as served:
         stage = Stage(served)
         try:
             stage.prepare()
             yield stage
         finally:
             stage.drop()
-    finally:
-        served.stop()
-        served.remove()
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from helpers.faults import kept_down
-from helpers.market import Cast, Pusher, Served, in_thread, seed, until
-from helpers.patience import slowness
-from helpers.redis_server import RedisServer
-from helpers.rooms import AWAY, Picture, Viewer
+from helpers.market import AWAY, CITY, Cast, Pusher, Served, in_thread, seed, serving, until
+from helpers.patience import Not, slowness
+from helpers.redis_server import RedisServer, redis_running
+from helpers.rooms import Picture, Viewer
 from livestall.app.demo.client import Door, Json, Person, Refused, Socket
 from livestall.base import ids
 
@@ -52,25 +52,19 @@ class Evening:
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[RedisServer]:
-    server = RedisServer().start()
-    yield server
-    server.kill()
+    with redis_running() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def evening(redis: RedisServer) -> Iterator[Evening]:
-    served = Served(rooms__grace_seconds=60, bus_url=redis.url, live__processes=2, secret="5e" * 32)
-    try:
-        served.start()
+    with serving(rooms__grace_seconds=60, bus_url=redis.url, live__processes=2, secret="5e" * 32) as served:
         stage = Evening(served)
         try:
             stage.prepare()
             yield stage
         finally:
             stage.stop()
-    finally:
-        served.stop()
-        served.remove()
 
 
 class Room:
@@ -82,7 +76,7 @@ class Room:
         self.picture = Picture(door.session, evening.show["playback"]["hls_url"])
         self.viewers: list[Viewer] = []
         self.buyer = Person(door)
-        self.line = {"variant_id": cast.products[0]["variants"][0]["id"], "quantity": 1}
+        self.line = cast.line()
 
     async def order(self) -> Json:
         """Over HTTP. Raises Refused and what aiohttp raises."""
@@ -97,49 +91,42 @@ class Room:
 
         await until(later, what="two more segments")
 
-    async def all_hear(self, text: str) -> None:
-        async def heard() -> bool:
-            return all(one.said(text) for one in self.viewers)
+    def inside(self, number: int = 0) -> Socket:
+        """The socket of a viewer, who is in the room."""
+        socket = self.viewers[number].socket
+        assert socket is not None
+        return socket
 
-        await until(heard, what=f"everybody hearing {text!r}")
+    async def all_hear(self, text: str) -> None:
+        await until(lambda: all(one.said(text) for one in self.viewers), what=f"everybody hearing {text!r}")
 
     async def healed(self) -> float:
         """Seconds until an order, a chat line and every viewer are there again, and health says that all is up."""
         began = time.monotonic()
 
-        wrong: object = None
-
-        async def well() -> bool:
-            nonlocal wrong
+        async def well() -> bool | Not:
             try:
-                health = await self.cast.operator.get("/api/operator/health")
                 await self.order()
             except (*AWAY, Refused) as error:
-                wrong = error
-                return False
-            wrong = health
-            return health["drift"] == 0 and all(one["state"] == "up" for one in health["planes"])
+                return Not(error)
+            return await self.cast.all_is_well()
 
-        try:
-            await until(well, HEALED_SECONDS * slowness(), "health")
-        except AssertionError as error:
-            raise AssertionError(f"not healed: {wrong!r}") from error
-
-        async def inside() -> bool:
-            return all(one.is_inside and not one.paused for one in self.viewers)
-
-        await until(inside, HEALED_SECONDS * slowness(), "every viewer back")
+        await until(well, HEALED_SECONDS * slowness(), "an order, and health")
+        await until(self.everybody_is_back, HEALED_SECONDS * slowness(), "every viewer back")
         text = f"still here {ids.new().hex[:8]}"
         socket = await Socket(self.buyer, self.show_id).open()
         await socket.chat(text)
         await socket.close()
         await self.all_hear(text)
-        assert [one.gaps for one in self.viewers] == [[]] * VIEWERS, "nothing was missed"
+        assert [(one.gaps, one.contradictions) for one in self.viewers] == [([], [])] * VIEWERS, "nothing was missed"
         return time.monotonic() - began
+
+    def everybody_is_back(self) -> bool:
+        return all(one.is_inside and not one.paused for one in self.viewers)
 
 
 @asynccontextmanager
-async def room_of(evening: Evening) -> AsyncIterator[Room]:
+async def room_of(evening: Evening) -> AsyncGenerator[Room]:
     async with Door(evening.served.base) as door:
         assert evening.cast is not None
         await until(lambda: asyncio.to_thread(evening.served.healthy), what="the database being back")
@@ -168,16 +155,12 @@ async def refusal_of(work: Any) -> Refused:
 async def test_without_the_database_the_picture_goes_on_and_the_room_is_told_that_buying_waits(room: Room) -> None:
     inside = [one.socket for one in room.viewers]
     with kept_down(room.served, "postgres"):
-
-        async def told() -> bool:
-            return all(one.paused for one in room.viewers)
-
-        await until(told, TOLD_SECONDS * slowness(), "being told that buying is paused")
+        seconds = TOLD_SECONDS * slowness()
+        await until(lambda: all(one.paused for one in room.viewers), seconds, "being told that buying is paused")
         await room.picture_moves()
         refused = await refusal_of(room.order())
         assert (refused.status, refused.code) == (503, "unavailable")
-        assert inside[0] is not None
-        refused = await refusal_of(inside[0].chat("anybody?"))
+        refused = await refusal_of(room.inside().chat("anybody?"))
         assert refused.code == "unavailable"
         async with room.door.session.get(f"{room.served.base}/api/health") as answer:
             assert (answer.status, (await answer.json())["buying"]) == (503, False)
@@ -189,11 +172,8 @@ async def test_without_the_database_the_picture_goes_on_and_the_room_is_told_tha
 
 async def test_without_the_gateways_orders_go_on_by_http(room: Room) -> None:
     with kept_down(room.served, "live"):
-
-        async def outside() -> bool:
-            return not any(one.is_inside for one in room.viewers)
-
-        await until(outside, TOLD_SECONDS * slowness(), "sockets closing")
+        seconds = TOLD_SECONDS * slowness()
+        await until(lambda: not any(one.is_inside for one in room.viewers), seconds, "sockets closing")
         assert (await room.order())["state"] == "placed"
         await room.picture_moves()
         snapshot = await room.buyer.get(f"/api/shows/{room.show_id}/snapshot")
@@ -206,9 +186,7 @@ async def test_without_the_gateways_orders_go_on_by_http(room: Room) -> None:
 
 async def test_without_the_video_chat_and_orders_go_on(evening: Evening, room: Room) -> None:
     with kept_down(room.served, "media"):
-        socket = room.viewers[0].socket
-        assert socket is not None
-        await socket.chat("no picture, but us")
+        await room.inside().chat("no picture, but us")
         await room.all_hear("no picture, but us")
         assert (await room.order())["state"] == "placed"
         with pytest.raises(AWAY):
@@ -221,7 +199,7 @@ async def test_without_the_video_chat_and_orders_go_on(evening: Evening, room: R
             await room.picture.loads()
         except (*AWAY, AssertionError):
             return False
-        return (await room.cast.creator.get(f"/api/shows/{room.show_id}"))["state"] == "live"
+        return (await room.cast.show(room.show_id))["state"] == "live"
 
     await until(moves, HEALED_SECONDS * slowness(), "the picture")
     await room.picture_moves()
@@ -247,21 +225,16 @@ async def test_without_the_workers_everything_sells_and_what_they_owe_is_done_af
     with kept_down(room.served, "work"):
         order = await room.order()
         await room.buyer.post(f"/api/orders/{order['id']}/cancel")
-        socket = room.viewers[0].socket
-        assert socket is not None
-        await socket.chat("who sweeps the floor?")
+        await room.inside().chat("who sweeps the floor?")
         await room.all_hear("who sweeps the floor?")
         listing = (await room.cast.tray(room.show_id))[0]["listing_id"]
         pin = await room.cast.creator.post(f"/api/shows/{room.show_id}/pins", {"id": ids.new(), "listing_id": listing})
-
-        async def pinned() -> bool:
-            return all(any(e["kind"] == "pin.started" and e["body"]["id"] == pin["id"] for e in one.heard)
-                       for one in room.viewers)  # fmt: skip
-
-        await until(pinned, what="the pin")
+        pinned = "pin.started", pin["id"]
+        await until(lambda: all(one.heard_of(*pinned) for one in room.viewers), what="the pin")
         await room.picture_moves()
         bought = await room.order()
-        await pay(room, bought)
+        await room.buyer.put(f"/api/orders/{bought['id']}/address", CITY)
+        assert await room.buyer.pay(bought["id"]) < 400
     await room.healed()
 
     async def paid() -> bool:
@@ -270,20 +243,11 @@ async def test_without_the_workers_everything_sells_and_what_they_owe_is_done_af
     await until(paid, HEALED_SECONDS * slowness(), "the payment being settled")
 
 
-async def pay(room: Room, order: Json) -> None:
-    from helpers.market import CITY
-
-    await room.buyer.put(f"/api/orders/{order['id']}/address", CITY)
-    assert await room.buyer.pay(order["id"]) < 400
-
-
 async def test_without_the_bus_two_gateways_still_tell_everyone_everything(room: Room, redis: RedisServer) -> None:
     redis.kill()
     try:
         for n in range(3):
-            socket = room.viewers[n].socket
-            assert socket is not None
-            await socket.chat(f"by the database {n}")
+            await room.inside(n).chat(f"by the database {n}")
             assert (await room.order())["state"] == "placed"
         for n in range(3):
             await room.all_hear(f"by the database {n}")

@@ -17,16 +17,20 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from helpers.market import Served, seed, until
+from helpers.buying import Buyer, acknowledged_by
+from helpers.faults import hung
+from helpers.market import Served, seed, serving, until
 from helpers.patience import slowness
-from helpers.rooms import AWAY, Viewer
+from helpers.processes import children_of
+from helpers.rooms import Viewer
 from livestall import stock
-from livestall.app.demo.client import Door, Person, Refused
+from livestall.app.demo.client import Door
 from livestall.app.postgres import Postgres
 from livestall.base import ids
 from livestall.base.db import Database
 
 BUYERS = 8
+PAUSE_SECONDS = (0.02, 0.02)
 GOES_ON_SECONDS = 15
 """On a quiet machine."""
 
@@ -53,8 +57,11 @@ class Pair:
 
     def __init__(self, folder: Path) -> None:
         self.primary = Postgres(folder / "one", settings="wal_level = replica\n")
-        self.primary.start()
         self.standby = Standby(folder / "two")
+        self.url = ""
+
+    def start(self) -> None:
+        self.primary.start()
         self.standby.follow(self.primary)
         with psycopg.connect(self.primary.dsn("postgres"), autocommit=True) as connection:
             connection.execute("alter system set synchronous_standby_names = '*'")
@@ -62,9 +69,21 @@ class Pair:
         one, two = (server.dsn().partition("host=")[2] for server in (self.primary, self.standby))
         self.url = f"postgresql://livestall@/livestall?host={one},{two}&target_session_attrs=read-write"
 
+    def receiver(self) -> int:
+        """The standby's process that takes in what the primary writes."""
+        assert self.standby.process is not None
+        titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children_of(self.standby.process.pid)}
+        return next(pid for pid, title in titles.items() if b"walreceiver" in title)
+
+    def commits_waiting(self) -> int:
+        """How many at the primary wait for the standby before they say that they committed."""
+        with psycopg.connect(self.primary.dsn("postgres")) as connection:
+            found = connection.execute("select count(*) from pg_stat_activity where wait_event = 'SyncRep'").fetchone()
+        return found[0] if found else 0
+
     def kill_primary(self) -> None:
         assert self.primary.process is not None
-        for child in children(self.primary.process.pid):
+        for child in children_of(self.primary.process.pid):
             with suppress(ProcessLookupError):  # it has just ended by itself
                 os.kill(child, signal.SIGKILL)
         self.primary.process.kill()
@@ -75,82 +94,59 @@ class Pair:
         self.primary.stop()
 
 
-def children(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     folder = Path(tempfile.mkdtemp(prefix="livestall-pair-"))
     folder.chmod(0o755)
     both = Pair(folder)
-    yield both
-    both.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        both.start()
+        yield both
+    finally:
+        both.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
 def served(pair: Pair) -> Iterator[Served]:
-    market = Served(database_url=pair.url)
-    try:
-        market.start()
+    with serving(database_url=pair.url) as market:
         yield market
-    finally:
-        market.stop()
-        market.remove()
-
-
-async def buy_until(over: asyncio.Event, buyer: Person, line: dict[str, object], acknowledged: list[str]) -> None:
-    """One order after the other, each repeated under its own id until it is answered."""
-    order_id = ids.new()
-    while not over.is_set():
-        try:
-            order = await buyer.post("/api/orders", {"id": order_id, "lines": [line]})
-        except (*AWAY, Refused):
-            await asyncio.sleep(0.2)
-            continue
-        if "id" not in order:  # a place in line: asked again under the same id
-            await asyncio.sleep(0.2)
-            continue
-        assert order["id"] == str(order_id)
-        acknowledged.append(order["id"])
-        order_id = ids.new()
-        await asyncio.sleep(0.02)
 
 
 async def test_sales_go_on_at_the_standby_and_no_acknowledged_order_is_lost(pair: Pair, served: Served) -> None:
     async with Door(served.base) as door:
         cast = await seed(door, served.first_run_token, products=1, on_hand=5000)
-        show = await cast.live_show()
+        show = await cast.live_show(planned_at="2030-01-01T20:00:00Z")
         viewer = Viewer(cast.creator, show["id"]).start()
-        line: dict[str, object] = {"variant_id": cast.products[0]["variants"][0]["id"], "quantity": 1}
-        over, acknowledged = asyncio.Event(), list[str]()
-        buyers = [await cast.buyer(f"Buyer {n}") for n in range(BUYERS)]
-        buying = [asyncio.create_task(buy_until(over, one, line, acknowledged)) for one in buyers]
+        over = asyncio.Event()
+        buyers = [Buyer(await cast.buyer(f"Buyer {n}"), show["id"]) for n in range(BUYERS)]
+        buying = [asyncio.create_task(one.buy_until(over, cast.line(), PAUSE_SECONDS)) for one in buyers]
 
-        async def sold(more: int) -> bool:
-            return len(acknowledged) >= more
+        async def forty_more() -> None:
+            before = len(acknowledged_by(buyers))
+            seconds = GOES_ON_SECONDS * slowness()
+            await until(lambda: len(acknowledged_by(buyers)) >= before + 40, seconds, "forty more orders")
 
-        await until(lambda: sold(40), what="forty orders")
-        await asyncio.to_thread(pair.kill_primary)
-        before = len(acknowledged)
+        await forty_more()
+        with hung(pair.receiver()):  # what the primary alone has written is about to be lost
+            await until(lambda: asyncio.to_thread(pair.commits_waiting), what="commits waiting for the standby")
+            await asyncio.to_thread(pair.kill_primary)
         await asyncio.to_thread(pair.standby.promote)
-        await until(lambda: sold(before + 40), GOES_ON_SECONDS * slowness(), "forty more orders at the standby")
+        await forty_more()
         over.set()
         await asyncio.gather(*buying)
-
-        async def inside() -> bool:
-            return viewer.is_inside and not viewer.paused
-
-        await until(inside, GOES_ON_SECONDS * slowness(), "the viewer being told that buying goes on")
+        await until(lambda: viewer.is_inside and not viewer.paused, GOES_ON_SECONDS * slowness(), "the viewer's room")
+        await cast.creator.post(f"/api/shows/{show['id']}/chat", {"id": ids.new(), "text": "we go on"})
+        await until(lambda: viewer.said("we go on"), what="the viewer hearing what is said at the standby")
         await viewer.stop()
-        assert viewer.gaps == []
+        assert (viewer.gaps, viewer.contradictions) == ([], [])
+        assert [one.refused for one in buyers] == [{}] * BUYERS
     db = Database(pair.url)
     async with db.read() as read:
-        rows = await read.fetch("select id from orders")
+        kept = {str(row["id"]) for row in await read.fetch("select id from orders")}
         _, _, drifting = await stock.audited(read)
     await db.close()
-    kept = [str(row["id"]) for row in rows]
-    assert set(acknowledged) <= set(kept), "every acknowledged order exists"
-    assert len(kept) == len(set(kept))
+    acknowledged = acknowledged_by(buyers)
+    assert len(acknowledged) == len(set(acknowledged))
+    assert set(acknowledged) <= kept, "every acknowledged order exists"
     assert drifting == []

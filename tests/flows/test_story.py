@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from helpers.market import CITY, Cast, Served, seed, until
+from helpers.market import CITY, Cast, Served, seed, serving, until
 from livestall.app.demo.client import Door, Json, Person, Refused, Socket
 from livestall.base import ids
 
@@ -18,11 +18,8 @@ HOLD_SECONDS = 30
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    market = Served(orders__flash_hold_seconds=HOLD_SECONDS, orders__notice_grace_seconds=1)
-    market.start()
-    yield market
-    market.stop()
-    market.remove()
+    with serving(orders__flash_hold_seconds=HOLD_SECONDS, orders__notice_grace_seconds=1) as market:
+        yield market
 
 
 class Eyes:

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.request import urlopen
 
+import aiohttp
 import imageio_ffmpeg
 
-from helpers.patience import PATIENCE_SECONDS, until
+from helpers.patience import PATIENCE_SECONDS, Not, until
+from helpers.ports import free_ports
+from helpers.processes import Process, planes_under
+from livestall.app import postgres
 from livestall.app.demo import pictures
-from livestall.app.demo.client import Door, Json, Person
+from livestall.app.demo.client import Door, Json, Person, Refused
 from livestall.app.guard import PARENT
 from livestall.base import ids
 
 T = TypeVar("T")
+AWAY = (aiohttp.ClientError, OSError)
+"""What somebody meets when a part of the market is away; Refused is its own word."""
+
 PASSWORD = "a password for tests"
 CITY = {
     "recipient": "Lin Mei", "phone": "+8613800000000", "region": "广东省", "city": "江门市", "line1": "会城街道 18 号",
@@ -53,33 +58,6 @@ def in_thread(make: Callable[[], Coroutine[Any, Any, T]]) -> T:
     if not good:
         raise value
     return value
-
-
-def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
-def free_ports_in_a_row(count: int) -> int:
-    """The first of `count` free ports in a row, below those that the kernel gives out."""
-    for first in random.sample(range(21_000, 32_000, count), k=11_000 // count):
-        probes: list[socket.socket] = []
-        try:
-            for port in range(first, first + count):
-                probe = socket.socket()
-                probes.append(probe)
-                probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        else:
-            return first
-        finally:
-            for probe in probes:
-                probe.close()
-    raise AssertionError("no ports")
 
 
 class Served:
@@ -108,8 +86,8 @@ class Served:
         self._reader: threading.Thread | None = None
         self.first_run_token: str | None = None
 
-    def start(self, seconds: float = PATIENCE_SECONDS, ready: str = "is ready") -> float:
-        """Start and wait for the line that says so; returns the seconds it took."""
+    def start(self, seconds: float = PATIENCE_SECONDS, ready: str = "Ctrl-C ends") -> float:
+        """Start and wait for the last line of those that say so; returns the seconds it took."""
         begin = time.monotonic()
         with (self.folder / "serve.log").open("a") as log:
             self.process = subprocess.Popen(
@@ -133,7 +111,7 @@ class Served:
                 if found := re.search(r"first-run\?token=(\S+)", line):
                     self.first_run_token = found.group(1)
                 if ready in line:
-                    threading.Timer(0.3, done.set).start()  # the lines after it are part of the announcement
+                    done.set()
         done.set()
 
     def log(self) -> str:
@@ -156,21 +134,17 @@ class Served:
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def planes(self) -> dict[str, int]:
-        """Process ids of the planes that run now: web, live, media, work, postgres."""
+    def processes(self, plane: str | None = None, number: int | None = None) -> list[Process]:
+        """The processes that the supervisor runs now, the eldest first; only those of that plane and number."""
         assert self.process is not None
-        found: dict[str, int] = {}
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            with suppress(OSError):
-                stat = (entry / "stat").read_text().rpartition(")")[2].split()
-                if int(stat[1]) != self.process.pid or stat[0] == "Z":
-                    continue
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                name = "postgres" if words[0].endswith(b"/postgres") else words[3].decode() if len(words) > 3 else ""
-                found[name] = int(entry.name)
-        return found
+        return [
+            one for one in planes_under(self.process.pid)
+            if plane in (None, one.plane) and number in (None, one.number)
+        ]  # fmt: skip
+
+    def planes(self) -> dict[str, int]:
+        """Process ids of the planes that run now, of several the newest: web, live, media, work, postgres."""
+        return {one.plane: one.pid for one in self.processes()}
 
     def descendants(self) -> list[int]:
         """Every process that carries this market's supervisor in its environment, and its PostgreSQL."""
@@ -196,10 +170,34 @@ class Served:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
+    def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as this market's operator does."""
+        return subprocess.run(
+            [sys.executable, "-m", "livestall.app.cli", *arguments],
+            env=self.environment, capture_output=True, text=True, timeout=2 * PATIENCE_SECONDS, check=False,
+        )  # fmt: skip
+
+    @property
+    def dsn(self) -> str:
+        """The URL of the market's own PostgreSQL, which must run."""
+        return postgres.dsn_of_running(self.folder / "data" / "postgres")
+
     def healthy(self) -> bool:
         with suppress(OSError), urlopen(f"{self.base}/api/health", timeout=2) as answer:
             return answer.status == 200
         return False
+
+
+@contextmanager
+def serving(**settings: Any) -> Generator[Served]:
+    """A market that runs while the block lasts, and of which nothing is left behind."""
+    market = Served(**settings)
+    try:
+        market.start()
+        yield market
+    finally:
+        market.stop()
+        market.remove()
 
 
 class Pusher:
@@ -270,16 +268,41 @@ class Cast:
         ingest = await self.creator.get(f"/api/shows/{show_id}/ingest")
         return Pusher(f"{ingest['rtmp_server']}/{ingest['rtmp_key']}")
 
+    async def show(self, show_id: str) -> Json:
+        """The show as its host sees it."""
+        return await self.creator.get(f"/api/shows/{show_id}")
+
     async def go_live(self, show_id: str) -> Json:
         """Wait for the picture, then go live."""
 
         async def online() -> bool:
-            return (await self.creator.get(f"/api/shows/{show_id}"))["stream"] is not None and (
-                await self.creator.get(f"/api/shows/{show_id}")
-            )["stream"]["online"]
+            stream = (await self.show(show_id))["stream"]
+            return stream is not None and stream["online"]
 
         await until(online, what="the picture")
         return await self.creator.post(f"/api/shows/{show_id}/go-live")
+
+    @asynccontextmanager
+    async def on_air(self) -> AsyncGenerator[Json]:
+        """A live show, whose encoder sends while the block lasts."""
+        show = await self.live_show()
+        pusher = await self.push(show["id"])
+        try:
+            yield await self.go_live(show["id"])
+        finally:
+            pusher.stop()
+
+    def line(self) -> Json:
+        """One of the first article."""
+        return {"variant_id": self.products[0]["variants"][0]["id"], "quantity": 1}
+
+    async def all_is_well(self) -> bool | Not:
+        """Whether the operator is told that every plane is up and no number drifts."""
+        try:
+            health = await self.operator.get("/api/operator/health")
+        except (*AWAY, Refused) as error:
+            return Not(error)
+        return (health["drift"] == 0 and all(one["state"] == "up" for one in health["planes"])) or Not(health)
 
     async def flash_sale(self, show_id: str, **extra: object) -> Json:
         """A flash sale on the first variant of the first listing; it starts after ten seconds."""

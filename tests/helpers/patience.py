@@ -17,6 +17,19 @@ measured in bench/, or stands in the test as a bound of its own."""
 FIRST_PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.01, 0.1
 
 
+class Not:
+    """A no that says why: `until` tells the last one that it was given."""
+
+    def __init__(self, why: object) -> None:
+        self._why = why
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return f"no: {self._why!r}"
+
+
 def slowness() -> float:
     """How many times as long as on a quiet machine what is promised may take here and now; at least 1."""
     return max(1.0, 2 * os.getloadavg()[0] / (os.cpu_count() or 1))

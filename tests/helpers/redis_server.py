@@ -6,12 +6,13 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 
 import pytest
 
-from helpers.market import free_ports
 from helpers.patience import PATIENCE_SECONDS
+from helpers.ports import free_ports
 
 PASSWORD = "a-secret-for-tests"
 
@@ -41,7 +42,9 @@ class RedisServer:
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not self.answers():
-            assert time.monotonic() < deadline, "Redis did not start"
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"Redis did not start on port {self.port}")
             time.sleep(0.02)
         return self
 
@@ -57,3 +60,13 @@ class RedisServer:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+
+@contextmanager
+def redis_running() -> Generator[RedisServer]:
+    """A Redis that runs while the block lasts (unless the block itself stops it)."""
+    server = RedisServer().start()
+    try:
+        yield server
+    finally:
+        server.kill()

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
 import asyncpg
 
-from helpers.market import Served
-from helpers.patience import PATIENCE_SECONDS
+from helpers.market import AWAY, Served, until
+from helpers.patience import slowness
 from livestall.app.demo.client import Json, Person, Refused, Socket
 from livestall.base import ids
 
-RELOAD_SECONDS_MAX = 2 * PATIENCE_SECONDS
 WAITS = (429, 503)
-AWAY = (aiohttp.ClientError, ConnectionError, TimeoutError)
+BACK_SECONDS_MAX = PICTURE_SECONDS_MAX = 3.0
+"""How long a socket may be away, and a picture stand still, on a quiet machine."""
 
 
 class Buying:
-    """What buyers saw: acknowledged orders, failed requests, and how long sockets were away."""
+    """What buyers saw: acknowledged orders, failed requests, and how long sockets were away. `outside` are those whose
+    socket is away now: from when they noticed until their next order."""
 
     def __init__(self) -> None:
         self.acknowledged: list[str] = []
         self.failed: list[str] = []
         self.away_seconds: list[float] = []
+        self.came_back: set[Person] = set()
+        self.outside: set[Person] = set()
         self.stop = asyncio.Event()
 
     async def by_http(self, person: Person, show_id: str, line: Json) -> None:
@@ -61,15 +64,15 @@ class Buying:
         while not self.stop.is_set():
             try:
                 if socket.closed:
-                    lost = lost or time.monotonic()
+                    lost = lost or self._leaves(person)
                     await asyncio.sleep(max(0.0, heard["retry"]))
                     socket = await Socket(person, show_id, hear).open(heard["seq"])
                 order = await socket.buy(line, order_id)
                 if lost is not None:
-                    self.away_seconds.append(time.monotonic() - lost)
+                    self._is_back(person, lost)
                     lost = None
             except AWAY:
-                lost = lost or time.monotonic()
+                lost = lost or self._leaves(person)
                 await socket.close()
                 continue
             except Refused as error:
@@ -81,9 +84,19 @@ class Buying:
             await asyncio.sleep(0.05)
         await socket.close()
 
+    def _leaves(self, person: Person) -> float:
+        self.outside.add(person)
+        return time.monotonic()
 
-class Viewer:
-    """Asks for the newest part of the picture as a player does, and keeps the longest wait for anything new."""
+    def _is_back(self, person: Person, lost: float) -> None:
+        self.away_seconds.append(time.monotonic() - lost)
+        self.outside.discard(person)
+        self.came_back.add(person)
+
+
+class Player:
+    """Asks for the newest part of a picture as a player does. `longest` is the longest time in which nothing new came,
+    in seconds; `gaps` the cuts it was told of."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -93,45 +106,80 @@ class Viewer:
         self.gaps = 0
 
     async def watch(self) -> None:
-        last, seen, known = "", time.monotonic(), 0
+        last, seen = "", time.monotonic()
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as client:
             while not self.stop.is_set():
-                try:
-                    async with client.get(self.url) as answer:
-                        text = await answer.text()
-                        if answer.status != 200:
-                            self.failed.append(f"{answer.status}")
-                except AWAY as error:
-                    self.failed.append(repr(error))
-                    text = last
+                text = await self._look(client)
+                self.longest = max(self.longest, time.monotonic() - seen)
                 if text != last and "#EXTINF" in text:
-                    now = time.monotonic()
-                    self.longest = max(self.longest, now - seen) if last else 0.0
-                    last, seen = text, now
-                    self.gaps = max(self.gaps, text.count("#EXT-X-DISCONTINUITY\n") - known)
+                    last, seen = text, time.monotonic()
+                    self.gaps = max(self.gaps, text.count("#EXT-X-DISCONTINUITY\n"))
                 await asyncio.sleep(0.1)
+
+    async def _look(self, client: aiohttp.ClientSession) -> str:
+        try:
+            async with client.get(self.url) as answer:
+                if answer.status != 200:
+                    self.failed.append(f"{answer.status}")
+                return await answer.text()
+        except AWAY as error:
+            self.failed.append(repr(error))
+            return ""
+
+    def check(self) -> None:
+        """The picture went on without a failure, a cut or a stand-still."""
+        assert self.failed == []
+        assert self.gaps == 0, "a viewer's picture goes on without a cut"
+        assert self.longest < PICTURE_SECONDS_MAX * slowness()
 
 
 async def reload(served: Served) -> float:
     """Run the command as an operator does; returns its seconds."""
     begin = time.monotonic()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "livestall.app.cli", "reload", env=served.environment,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), RELOAD_SECONDS_MAX)
-    assert process.returncode == 0, (out + err).decode() + served.log()[-3000:]
+    done = await asyncio.to_thread(served.cli, "reload")
+    assert done.returncode == 0, done.stdout + done.stderr + served.log()[-3000:]
     return time.monotonic() - begin
 
 
-async def check_orders(served: Served, acknowledged: list[str]) -> None:
-    """Every acknowledged order is in the database, once, and the stock holds exactly their units."""
-    lines = (served.folder / "data" / "postgres" / "data" / "postmaster.pid").read_text().splitlines()
-    connection = await asyncpg.connect(f"postgresql://livestall@/livestall?host={lines[4]}")
+async def nobody_notices_a_reload(
+    served: Served, people: Sequence[tuple[Person, str]], line: Json, pictures: Sequence[str]
+) -> None:
+    """Each of `people` buys in the show beside their name, every other one over a socket, and players watch `pictures`,
+    while every process is replaced. No order is lost, no request fails, sockets are back soon, the pictures go on."""
+    buying, players = Buying(), [Player(url) for url in pictures]
+    tasks = [
+        asyncio.create_task((buying.by_socket if number % 2 else buying.by_http)(person, show_id, line))
+        for number, (person, show_id) in enumerate(people)
+    ] + [asyncio.create_task(one.watch()) for one in players]
+    await until(lambda: len(buying.acknowledged) > 2 * len(people), what="buying")
+
+    seconds = await reload(served)
+
+    sold, sockets = len(buying.acknowledged), {person for person, _ in people[1::2]}
+    await until(lambda: buying.came_back == sockets and not buying.outside, what="every socket back")
+    await until(lambda: len(buying.acknowledged) > sold + 4 * len(people), what="buying afterwards")
+    for one in (buying, *players):
+        one.stop.set()
+    await asyncio.gather(*tasks)
+    print({
+        "reload_seconds": seconds, "orders": len(buying.acknowledged), "failed": buying.failed,
+        "socket_away_seconds_max": max(buying.away_seconds), "picture_wait_seconds": [one.longest for one in players],
+    })  # fmt: skip
+    assert buying.failed == []
+    assert max(buying.away_seconds) < BACK_SECONDS_MAX * slowness()
+    await check_orders(served, buying.acknowledged)
+    for one in players:
+        one.check()
+
+
+async def check_orders(served: Served, acknowledged: Sequence[str]) -> None:
+    """Every acknowledged order is in the database, none was told of twice, and the stock holds exactly their units."""
+    connection = await asyncpg.connect(served.dsn)
     try:
         placed = {str(row["id"]) for row in await connection.fetch("select id from orders")}
         units = await connection.fetchval("select sum(held + sold) from stock_pool")
     finally:
         await connection.close()
+    assert len(set(acknowledged)) == len(acknowledged)
     assert set(acknowledged) <= placed
     assert units == len(placed)

@@ -5,25 +5,29 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from typing import Self
 
 import aiohttp
 from yarl import URL
 
+from helpers.market import AWAY
 from livestall.app.demo.client import Json, Person, Refused, Socket
 
-AWAY = (aiohttp.ClientError, ConnectionError, TimeoutError, OSError)
 BACK_SECONDS = 0.2
 HELLO_SECONDS = 8.0
 
 
 class Viewer:
     """Watches a show's room. `seq` is the last number heard; `gaps` are numbers that were never heard nor skipped by a
-    snapshot; `longest_seconds` is the longest time without a room, `paused` whether buying is said to be paused."""
+    snapshot, or that a snapshot went back behind; `contradictions` numbers under which different things were heard;
+    `longest_seconds` is the longest time without a room, `paused` whether buying is said to be paused."""
 
     def __init__(self, person: Person, show_id: str) -> None:
         self.person, self.show_id = person, show_id
         self.seq: int | None = None
         self.gaps: list[tuple[int, int]] = []
+        self.contradictions: list[int] = []
+        self._told: dict[int, tuple[str, Json]] = {}
         self.snapshots = self.comebacks = 0
         self.heard: list[Json] = []
         self.byes: list[str] = []
@@ -34,7 +38,7 @@ class Viewer:
         self._inside = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> Viewer:
+    def start(self) -> Self:
         self._task = asyncio.create_task(self._stay())
         return self
 
@@ -66,6 +70,8 @@ class Viewer:
         kind = frame["type"]
         if kind == "snapshot":
             self.snapshots += 1
+            if frame["seq"] < (self.seq or 0):
+                self.gaps.append((self.seq or 0, frame["seq"]))
             self.seq = frame["seq"]
             self.state = frame["show"]["state"]
         elif kind == "events":
@@ -86,12 +92,24 @@ class Viewer:
             self.seq = max(known, frame["to"])
         for event in frame.get("events", []):
             self.heard.append(event)
+            what = event["kind"], event["body"]
+            if self._told.setdefault(event["seq"], what) != what:
+                self.contradictions.append(event["seq"])
             if event["kind"] == "show.moved":
                 self.state = event["body"]["state"]
 
     def said(self, text: str) -> bool:
         """Whether the viewer heard this chat line."""
         return any(one["kind"] == "chat.said" and one["body"]["text"] == text for one in self.heard)
+
+    def heard_of(self, kind: str, about: str) -> bool:
+        """Whether the viewer heard of an event of that kind whose body has this id."""
+        return any(one["kind"] == kind and one["body"].get("id") == about for one in self.heard)
+
+    def report(self) -> Json:
+        """What came of it, in plain values."""
+        names = ("seq", "gaps", "contradictions", "comebacks", "longest_seconds")
+        return {name: getattr(self, name) for name in names}
 
     async def stop(self) -> None:
         if self._task is not None:

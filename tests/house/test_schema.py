@@ -10,7 +10,7 @@ import schemathesis
 import schemathesis.specs.openapi.schemas  # now: Python 3.11 may trip over a deep import while other threads compile
 from hypothesis import HealthCheck, settings
 
-from helpers.market import Served, in_thread, seed
+from helpers.market import in_thread, seed, serving
 from helpers.patience import PATIENCE_SECONDS
 from livestall.app.demo.client import Door
 
@@ -20,17 +20,14 @@ EXAMPLES = 4
 @pytest.fixture(scope="module")
 def market() -> Iterator[tuple[str, dict[str, str]]]:
     """A served market, and the headers of its operator, who is also a seller and a creator."""
-    served = Served(accounts__attempts_per_address=1_000_000)
-    served.start()
+    with serving(accounts__attempts_per_address=1_000_000) as served:
 
-    async def prepare() -> dict[str, str]:
-        async with Door(served.base) as door:
-            cast = await seed(door, served.first_run_token, products=1)
-            return dict(cast.creator.headers)
+        async def prepare() -> dict[str, str]:
+            async with Door(served.base) as door:
+                cast = await seed(door, served.first_run_token, products=1)
+                return dict(cast.creator.headers)
 
-    yield served.base, in_thread(prepare)
-    served.stop()
-    served.remove()
+        yield served.base, in_thread(prepare)
 
 
 def test_no_request_makes_the_server_fail(market: tuple[str, dict[str, str]]):

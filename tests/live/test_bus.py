@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from helpers.gateways import House, Viewer, numbered, same_everywhere, until
-from helpers.redis_server import RedisServer
+from helpers.redis_server import RedisServer, redis_running
 from livestall import catalog, chat, stock
 from livestall.base import ids
 from livestall.base.db import Database
@@ -25,9 +25,8 @@ from livestall.rooms.actions import set_tray
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    server = RedisServer().start()
-    yield server
-    server.kill()
+    with redis_running() as server:
+        yield server
 
 
 @pytest.fixture

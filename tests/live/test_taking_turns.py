@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from helpers.gateways import House, numbered, same_everywhere, until
-from helpers.market import free_ports
-from helpers.redis_server import PASSWORD, RedisServer
+from helpers.ports import free_ports
+from helpers.redis_server import PASSWORD, RedisServer, redis_running
 from livestall import chat
 from livestall.app import projector
 from livestall.app.gateway import Gateway
@@ -81,8 +81,7 @@ async def test_two_that_project_at_once_number_nothing_twice(db, stage) -> None:
 
 
 async def test_the_oldest_leads_and_the_others_look_seldom(house, stage) -> None:
-    redis = RedisServer().start()
-    try:
+    with redis_running() as redis:
         await house.open(redis.url, 3)
         await house.meet()
         assert [one.projector._leads() for one in house.gateways] == [True, False, False]
@@ -96,8 +95,6 @@ async def test_the_oldest_leads_and_the_others_look_seldom(house, stage) -> None
         await until(house.gateways[0].projector._leads)
         redis.kill()
         await until(lambda: all(one.projector._leads() for one in house.gateways))
-    finally:
-        redis.kill()
 
 
 async def test_the_bus_speaks_tls_and_its_address_is_never_logged(monkeypatch, tmp_path: Path) -> None:

@@ -8,30 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from invariants import Found, check
+from invariants import Found, check, enough
 from network import Line, bad_line
-from people import LIMIT, Buyer, Shelf
+from people import LIMIT, Customer, Shelf
 from report import Run, write
-from silent import SETTINGS as FOR_THE_SILENT
-from silent import Silence, never_read
-from trouble import Camera, Hostile, Killer
+from silent import Silence, market, never_read, rss_bytes
+from trouble import HARM, PLANES, Camera, Hostile, Killer
 
-from helpers.faults import processes_of
-from helpers.market import Cast, Served, free_ports_in_a_row, seed, until
+from helpers.buying import acknowledged_by
+from helpers.market import AWAY, Cast, Served, seed, until
 from helpers.redis_server import RedisServer
-from helpers.rooms import AWAY, Viewer
-from livestall.app import postgres
+from helpers.rooms import Viewer
 from livestall.app.demo.client import Door, Refused
 from livestall.base.db import Database
 
@@ -41,7 +38,6 @@ LOSS_PERCENT, DELAY_MS = 2, 120
 QUIET_SECONDS = 90
 SETTINGS: dict[str, object] = {
     "rooms__grace_seconds": 300, "web__processes": 2, "web__host": "0.0.0.0", "orders__hold_seconds": 60,
-    "secret": secrets.token_hex(32), **FOR_THE_SILENT,
 }  # fmt: skip
 
 
@@ -53,11 +49,6 @@ def far_away(line: Line, served: Served, show_id: str) -> subprocess.Popen[str]:
         ["ip", "netns", "exec", line.namespace, *program, str(FAR), str(line.relay_delay_ms), *ports],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-
-
-def rss_mb(served: Served, plane: str) -> int:
-    pages = [int((Path("/proc") / str(pid) / "statm").read_text().split()[1]) for pid in processes_of(served, plane)]
-    return max(pages, default=0) * os.sysconf("SC_PAGE_SIZE") // 2**20
 
 
 class Soak:
@@ -82,7 +73,7 @@ class Soak:
         self, cast: Cast, show_id: str, camera: Camera, silence: Silence, found_before: list[Found]
     ) -> bool:
         shelf = Shelf(cast, show_id)
-        buyers = [Buyer(await cast.buyer(f"Buyer {n}"), shelf) for n in range(BUYERS)]
+        buyers = [Customer(await cast.buyer(f"Buyer {n}"), shelf) for n in range(BUYERS)]
         viewers = [Viewer(await cast.buyer(f"Viewer {n}"), show_id).start() for n in range(VIEWERS)]
         far = far_away(self.line, self.served, show_id)
         killer = Killer(self.served, self.redis)
@@ -93,14 +84,23 @@ class Soak:
         storm += [asyncio.create_task(one) for one in work]
         buying = [asyncio.create_task(one.live(trouble)) for one in buyers]
         print(f"soak: {self.seconds:.0f} s of trouble; {self.line.how}", flush=True)
-        await self._wait(killer, buyers)
-        trouble.set()
-        await asyncio.gather(*buying, *(one for one in storm[:2]))
-        acknowledged = [order for buyer in buyers for order in buyer.acknowledged]
-        found, heard = await self._settle(cast, show_id, viewers, far, acknowledged)
-        over.set()
-        await asyncio.gather(*storm)
-        await asyncio.gather(*(one.stop() for one in viewers))
+        try:
+            await self._wait(killer, buyers, storm)
+            trouble.set()
+            unanswered = await self._last_answers(buying)
+            await asyncio.gather(*storm[:2])
+            acknowledged = acknowledged_by(buyers)
+            found, heard = await self._settle(cast, show_id, viewers, far, acknowledged)
+            over.set()
+            await asyncio.gather(*storm)
+            await asyncio.gather(*(one.stop() for one in viewers))
+        finally:
+            far.kill()
+        found += enough(
+            {name: killer.kills[name] for name in PLANES}, {name: hostile.done[name] for name in HARM},
+            unanswered, {"orders": len(acknowledged), "paid": sum(one.paid for one in buyers), "sales": shelf.sales,
+                         "comebacks": sum(one["comebacks"] for one in heard) - len(heard)},
+        )  # fmt: skip
         run = Run(
             seconds=round(self.seconds), line=self.line.how, kills=dict(killer.kills), hostile=dict(hostile.done),
             orders=len(acknowledged), paid=sum(one.paid for one in buyers),
@@ -113,10 +113,25 @@ class Soak:
         )  # fmt: skip
         return write(run, silence, [*found_before, *found])
 
-    async def _wait(self, killer: Killer, buyers: list[Buyer]) -> None:
+    async def _last_answers(self, buying: list[asyncio.Task[None]]) -> int:
+        """Wait until everybody has the answer to their last order; returns how many never got one."""
+        _, waiting = await asyncio.wait(buying, timeout=QUIET_SECONDS)
+        for one in waiting:
+            one.cancel()
+        answered = await asyncio.gather(*buying, return_exceptions=True)
+        wrong = [one for one in answered if isinstance(one, Exception)]
+        if wrong:
+            raise wrong[0]
+        return len(waiting)
+
+    async def _wait(self, killer: Killer, buyers: list[Customer], storm: list[asyncio.Task[None]]) -> None:
+        """Raises what one of `storm` has raised."""
         until_at = time.monotonic() + self.seconds
         while time.monotonic() < until_at:
-            await asyncio.sleep(min(30.0, max(0.1, until_at - time.monotonic())))
+            seconds = min(30.0, max(0.1, until_at - time.monotonic()))
+            ended, _ = await asyncio.wait(storm, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+            for one in ended:
+                one.result()
             count = sum(len(one.acknowledged) for one in buyers)
             left = max(0, round(until_at - time.monotonic()))
             print(f"soak: {left} s left, {count} orders, {sum(killer.kills.values())} kills", flush=True)
@@ -136,7 +151,7 @@ class Soak:
     async def _weigh(self, over: asyncio.Event) -> None:
         while not over.is_set():
             with suppress(OSError, IndexError):  # killed while it was weighed
-                self.memory_mb = max(self.memory_mb, rss_mb(self.served, "live"))
+                self.memory_mb = max(self.memory_mb, max(rss_bytes(self.served, "live"), default=0) // 2**20)
             await asyncio.sleep(1)
 
     async def _settle(
@@ -144,33 +159,19 @@ class Soak:
     ) -> tuple[list[Found], list[Any]]:
         """Calm: everything comes back by itself, the outbox empties, every viewer has the last number."""
 
-        async def well() -> bool:
-            try:
-                health = await cast.operator.get("/api/operator/health")
-            except (*AWAY, Refused):
-                return False
-            return all(one["state"] == "up" for one in health["planes"])
-
-        await until(well, QUIET_SECONDS, "health")
-        db = Database(postgres.dsn_of_running(self.served.folder / "data" / "postgres"))
+        await until(cast.all_is_well, QUIET_SECONDS, "health")
+        db = Database(self.served.dsn)
         try:
             await until(lambda: quiet(db), QUIET_SECONDS, "calm: nothing waits to be handled")
-
-            async def caught_up() -> bool:
-                last = await last_event(db, UUID(show_id))
-                return all(one.seq == last for one in viewers)
-
-            await until(caught_up, QUIET_SECONDS, "every viewer hearing the last event")
-            await asyncio.sleep(10)  # the far end of a bad line has its time, too
-            said, _ = await asyncio.to_thread(far.communicate)
-            heard = [msgspec.to_builtins(view(one)) for one in viewers] + msgspec.json.decode(said.splitlines()[-1])
+            last = await last_event(db, UUID(show_id))
+            await until(
+                lambda: all((one.seq or 0) >= last for one in viewers), QUIET_SECONDS, "every viewer hearing the last"
+            )
+            said, _ = await asyncio.to_thread(far.communicate, f"{last}\n")
+            heard = [one.report() for one in viewers] + msgspec.json.decode(said.splitlines()[-1])
             return await check(db, UUID(show_id), acknowledged, heard, LIMIT), heard
         finally:
             await db.close()
-
-
-def view(one: Viewer) -> dict[str, Any]:
-    return {"seq": one.seq, "gaps": one.gaps, "comebacks": one.comebacks, "longest_seconds": one.longest_seconds}
 
 
 async def last_event(db: Database, show_id: UUID) -> int:
@@ -179,26 +180,20 @@ async def last_event(db: Database, show_id: UUID) -> int:
 
 
 async def quiet(db: Database) -> bool:
-    """No order waits for its sweep, no notice for its settling, and nothing more is said in any room."""
+    """No order waits for its sweep, no notice for its settling, no sale runs, and nothing more is said in any room."""
     async with db.read() as read:
         due = await read.fetchval("select count(*) from orders where state = 'placed' and release_at < now()")
         waiting = await read.fetchval("select count(*) from payment_notice where settled_at is null")
+        running = await read.fetchval("select count(*) from deal where state in ('countdown', 'running')")
         before = await read.fetchval("select count(*) from live_event")
         await asyncio.sleep(2)
         after = await read.fetchval("select count(*) from live_event")
-    return not due and not waiting and before == after
+    return not due and not waiting and not running and before == after
 
 
 def main() -> int:
     seconds = float(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SOAK_SECONDS", DEFAULT_SECONDS))
-    with ExitStack() as stack:
-        line = stack.enter_context(bad_line(LOSS_PERCENT, DELAY_MS))
-        redis = RedisServer().start()
-        stack.callback(redis.kill)
-        served = Served(bus_url=redis.url, watch__port=free_ports_in_a_row(100), **SETTINGS)
-        stack.callback(served.remove)
-        stack.callback(served.stop)
-        served.start()
+    with bad_line(LOSS_PERCENT, DELAY_MS) as line, market(**SETTINGS) as (served, redis):
         good = asyncio.run(Soak(served, redis, line, seconds).run())
     return 0 if good else 1
 

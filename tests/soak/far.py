@@ -1,6 +1,7 @@
 """Viewers at the end of the bad line, in a process of their own: `python far.py base show_id viewers relay_delay_ms`.
 
-They watch until the standard input ends, then say in one JSON line what they heard.
+They watch until a line of the standard input says which number is the last; once all have heard it, or after a minute,
+they say in one JSON line what they heard.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from helpers.rooms import AWAY, Viewer
+from helpers.market import AWAY
+from helpers.patience import until
+from helpers.rooms import Viewer
 from livestall.app.demo.client import Door, Person, Refused
 from livestall.base import ids
 
 PASSWORD = "a password for the soak"
+CATCH_UP_SECONDS = 60
 
 
 class Relay:
@@ -83,12 +87,10 @@ async def watch(base: str, show_id: str, count: int, delay_ms: int, ports: Seque
         base = f"http://127.0.0.1:{at.port}"
     async with Door(base) as door:
         viewers = [Viewer(await somebody(door), show_id).start() for _ in range(count)]
-        await asyncio.to_thread(sys.stdin.read)
-        found = [
-            {"seq": one.seq, "gaps": one.gaps, "comebacks": one.comebacks, "longest_seconds": one.longest_seconds,
-             "snapshots": one.snapshots}
-            for one in viewers
-        ]  # fmt: skip
+        last = int(await asyncio.to_thread(sys.stdin.readline) or 0)
+        with suppress(AssertionError):  # what they have not heard is in what they say
+            await until(lambda: all((one.seq or 0) >= last for one in viewers), CATCH_UP_SECONDS)
+        found = [one.report() for one in viewers]
         await asyncio.gather(*(one.stop() for one in viewers))
     print(msgspec.json.encode(found).decode(), flush=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -108,5 +108,21 @@ async def _numbers(read: Read, show_id: UUID) -> Found:
 
 async def _heard(read: Read, show_id: UUID, viewers: Collection[Any]) -> Found:
     last = await read.fetchval("select coalesce(max(seq), 0) from live_event where channel = $1", show_id)
-    wrong = [f"gaps {one['gaps']}, at {one['seq']} of {last}" for one in viewers if one["gaps"] or one["seq"] != last]
+    wrong = [
+        f"gaps {one['gaps']}, contradictions {one['contradictions']}, at {one['seq']} of {last}"
+        for one in viewers if one["gaps"] or one["contradictions"] or one["seq"] != last
+    ]  # fmt: skip
     return Found(f"all {len(viewers)} viewers heard up to event {last} without a gap", "; ".join(wrong[:5]))
+
+
+def enough(
+    kills: Mapping[str, int], hostile: Mapping[str, int], unanswered: int, done: Mapping[str, int]
+) -> list[Found]:
+    """The trouble was real, and so was the evening: else the rest would hold of nothing."""
+    spared = [name for name, count in kills.items() if not count]
+    missing = [name for counts in (hostile, done) for name, count in counts.items() if not count]
+    return [
+        Found("everybody was told what became of their order", f"{unanswered} were not" if unanswered else ""),
+        Found("every plane was killed at least once", ", ".join(spared)),
+        Found("every kind of harm was done, and people bought, paid, and came back", ", ".join(missing)),
+    ]

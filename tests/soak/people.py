@@ -7,14 +7,11 @@ import random
 from collections import Counter
 from contextlib import suppress
 
-from helpers.market import CITY, Cast
-from helpers.rooms import AWAY
-from livestall.app.demo.client import Json, Person, Refused, Socket
-from livestall.base import ids
+from helpers.buying import ANSWER_SECONDS, Buyer, over_a_socket, over_http
+from helpers.market import AWAY, CITY, Cast
+from livestall.app.demo.client import Json, Person, Refused
 
 PAUSE_SECONDS = (0.1, 0.6)
-RETRY_SECONDS = 0.3
-ASK_SECONDS = 8
 PAID, CANCELLED = 0.3, 0.1
 SALE_SECONDS, SALE_EVERY_SECONDS, QUOTA, LIMIT = 60, 75, 300, 5
 
@@ -62,63 +59,28 @@ class Shelf:
         self.deal = None
 
 
-class Buyer:
-    """Buys until told to stop, by socket or HTTP as it happens; each order is repeated under its id until answered."""
+class Customer(Buyer):
+    """Buys until told to stop, by socket or HTTP as it happens; some pay, some change their mind."""
+
+    retry_seconds = 0.3
 
     def __init__(self, person: Person, shelf: Shelf) -> None:
-        self.person, self.shelf = person, shelf
-        self.acknowledged: dict[str, Json] = {}
-        self.refused: Counter[str] = Counter()
-        self.retries = self.waited = self.paid = self.cancelled = 0
+        super().__init__(person, shelf.show_id, (over_http, over_a_socket))
+        self.shelf = shelf
+        self.paid = self.cancelled = 0
 
     async def live(self, over: asyncio.Event) -> None:
         while not over.is_set():
-            order = await self._buy(over)
+            order = await self.buy(self.shelf.line())
             if order is not None:
                 await self._after(order)
             await asyncio.sleep(random.uniform(*PAUSE_SECONDS))
 
-    async def _buy(self, over: asyncio.Event) -> Json | None:
-        order_id, line = ids.new(), self.shelf.line()
-        while True:
-            try:
-                async with asyncio.timeout(ASK_SECONDS):
-                    order = await self._once(order_id, line)
-            except Refused as refused:
-                if refused.status < 500 and refused.status != 429:
-                    self.refused[refused.code] += 1
-                    return None
-            except AWAY:
-                pass
-            else:
-                if "id" not in order:  # a place in line: asked again under the same id
-                    self.waited += 1
-                    await asyncio.sleep(RETRY_SECONDS)
-                    continue
-                assert order["id"] == str(order_id)
-                assert order["id"] not in self.acknowledged
-                self.acknowledged[order["id"]] = order
-                return order
-            self.retries += 1
-            if over.is_set() and self.retries % 50 == 49:
-                return None
-            await asyncio.sleep(RETRY_SECONDS)
-
-    async def _once(self, order_id: object, line: Json) -> Json:
-        body = {"id": order_id, "show_id": self.shelf.show_id, "lines": [line]}
-        if random.random() < 0.5:
-            return await self.person.post("/api/orders", body)
-        socket = await Socket(self.person, self.shelf.show_id).open()
-        try:
-            return await socket.ask({"type": "buy", "id": order_id, "lines": [line]})
-        finally:
-            await socket.close()
-
     async def _after(self, order: Json) -> None:
-        """Some pay, some change their mind; if that fails halfway the market has to cope."""
+        """If this fails halfway the market has to cope."""
         chance = random.random()
         try:
-            async with asyncio.timeout(ASK_SECONDS):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 if chance < PAID:
                     await self.person.put(f"/api/orders/{order['id']}/address", CITY)
                     if await self.person.pay(order["id"]) < 400:
@@ -126,5 +88,5 @@ class Buyer:
                 elif chance < PAID + CANCELLED:
                     await self.person.post(f"/api/orders/{order['id']}/cancel")
                     self.cancelled += 1
-        except (*AWAY, Refused, AssertionError):
+        except (*AWAY, Refused):
             return

@@ -12,8 +12,8 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,9 +21,9 @@ import aiohttp
 import msgspec
 from invariants import Found
 
-from helpers.faults import processes_of
-from helpers.market import Cast, Served, free_ports_in_a_row, seed, until
-from helpers.redis_server import RedisServer
+from helpers.market import Cast, Served, seed, serving, until
+from helpers.ports import free_ports_in_a_row
+from helpers.redis_server import RedisServer, redis_running
 from helpers.rooms import Viewer
 from livestall.app.demo.client import Door, Json, Person, Socket
 from livestall.base import ids
@@ -52,6 +52,14 @@ INSIDE_SECONDS, GONE_SECONDS, WEIGH_SECONDS = 60, 60, 0.5
 GATEWAYS, WATCH_LIVE = 2, 20
 SETTINGS: dict[str, object] = {"live__processes": GATEWAYS, "chat__seconds_per_message": 0.1, "chat__burst": 10}
 """What the market needs so that a dozen people can say a hundred lines a second. Everything else is as it comes."""
+
+
+@contextmanager
+def market(**settings: object) -> Generator[tuple[Served, RedisServer]]:
+    """A market that the silent are let into, and its bus, while the block lasts."""
+    own = {"watch__port": free_ports_in_a_row(100), "secret": secrets.token_hex(32), **SETTINGS, **settings}
+    with redis_running() as redis, serving(bus_url=redis.url, **own) as served:
+        yield served, redis
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +121,12 @@ class Attentive(Viewer):
         self.heard.clear()
 
 
+def rss_bytes(served: Served, plane: str) -> list[int]:
+    """The memory of each process of that plane."""
+    pages = [int(Path(f"/proc/{one.pid}/statm").read_text().split()[1]) for one in served.processes(plane)]
+    return [count * os.sysconf("SC_PAGE_SIZE") for count in pages]
+
+
 class Crowd:
     """The silent, in processes of their own: each may open only so many files."""
 
@@ -150,8 +164,7 @@ class Scales:
 
     def rss(self) -> int:
         """Bytes of the largest gateway."""
-        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in processes_of(self._served, "live")]
-        return max(pages) * os.sysconf("SC_PAGE_SIZE")
+        return max(rss_bytes(self._served, "live"))
 
     async def look(self, session: aiohttp.ClientSession) -> None:
         self.most_bytes = max(self.most_bytes, self.rss())
@@ -225,7 +238,7 @@ class Busy:
     async def buy(self, person: Person, over: asyncio.Event) -> None:
         """By turns over the socket and by HTTP."""
         socket = await Socket(person, self.show_id).open()
-        line = {"variant_id": self.cast.products[0]["variants"][0]["id"], "quantity": 1}
+        line = self.cast.line()
         while not over.is_set():
             began = time.monotonic()
             if len(self.bought_ms) % 2:
@@ -250,7 +263,7 @@ class Rounds:
         self.inside_seconds = self.gone_seconds = 0.0
 
     async def run(self) -> None:
-        await told(lambda: self._scales.readers == self._others, 20)
+        await until(lambda: self._scales.readers == self._others, 20, "everybody else inside")
         self.most_mb.append(self._scales.rss() // 10**6)
         for _ in range(ROUNDS):
             self._scales.most_bytes = self._scales.most_readers = 0
@@ -266,18 +279,11 @@ class Rounds:
         try:
             await crowd.inside()
             inside = time.monotonic()
-            await told(lambda: self._scales.readers == self._others, GONE_SECONDS)
+            await until(lambda: self._scales.readers == self._others, GONE_SECONDS, "the crowd being cut off")
         finally:
             crowd.leave()
         self.inside_seconds = max(self.inside_seconds, inside - began)
         self.gone_seconds = max(self.gone_seconds, time.monotonic() - inside)
-
-
-async def told(check: Callable[[], bool], seconds: float) -> None:
-    async def look() -> bool:
-        return check()
-
-    await until(look, seconds, "the crowd")
 
 
 async def never_read(served: Served, cast: Cast, show_id: str) -> tuple[Silence, list[Found]]:
@@ -297,7 +303,7 @@ async def never_read(served: Served, cast: Cast, show_id: str) -> tuple[Silence,
             await rounds.run()
         finally:
             over.set()
-        await told(lambda: all(one.lines == busy.lines for one in fast), 10)
+        await until(lambda: all(one.lines == busy.lines for one in fast), 10, "everybody hearing every line")
         weighed.set()
     for one in fast:
         await one.stop()
@@ -334,13 +340,8 @@ def _found(name: str, holds: bool, seen: object) -> Found:
 async def alone(served: Served) -> int:
     async with Door(served.base) as door:
         cast = await seed(door, served.first_run_token, products=3, on_hand=20_000)
-        show = await cast.live_show()
-        camera = await cast.push(show["id"])
-        try:
-            await cast.go_live(show["id"])
+        async with cast.on_air() as show:
             silence, found = await never_read(served, cast, show["id"])
-        finally:
-            camera.stop()
     for name, value in silence.rows():
         print(f"{name}: {value}")
     for one in found:
@@ -349,14 +350,7 @@ async def alone(served: Served) -> int:
 
 
 def main() -> int:
-    with ExitStack() as stack:
-        redis = RedisServer().start()
-        stack.callback(redis.kill)
-        watched = free_ports_in_a_row(100)
-        served = Served(bus_url=redis.url, watch__port=watched, secret=secrets.token_hex(32), **SETTINGS)
-        stack.callback(served.remove)
-        stack.callback(served.stop)
-        served.start()
+    with market() as (served, _):
         return asyncio.run(alone(served))
 
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Awaitable, Callable
 
 from helpers.faults import kill_plane
 from helpers.hostile import Bare, frame, request
-from helpers.market import Cast, Pusher, Served
+from helpers.market import AWAY, Cast, Pusher, Served
 from helpers.redis_server import RedisServer
-from helpers.rooms import AWAY
 from livestall.app.demo.client import Person, Refused
 from livestall.base import ids
 
+HARM = ("never_read", "slow", "flood", "garbage", "forged")
 PLANES = ("web", "live", "work", "media", "postgres", "redis")
 KILL_SECONDS = (3.0, 8.0)
 REDIS_AWAY_SECONDS = 2.0
 SILENT, SLOW = 150, 60
+HELLO = frame(b'{"type":"hello"}')
 
 
 class Killer:
@@ -69,15 +71,14 @@ class Hostile:
         self.done: Counter[str] = Counter()
 
     async def run(self, over: asyncio.Event) -> None:
-        works = (self._never_read, self._slow, self._flood, self._garbage, self._forged)
-        await asyncio.gather(*(self._again(one, over) for one in works))
+        await asyncio.gather(*(self._again(name, getattr(self, f"_{name}"), over) for name in HARM))
 
-    async def _again(self, work: object, over: asyncio.Event) -> None:
+    async def _again(self, name: str, work: Callable[[], Awaitable[None]], over: asyncio.Event) -> None:
         while not over.is_set():
             try:
                 async with asyncio.timeout(20):
-                    await work()  # type: ignore[operator]
-                self.done[work.__name__.strip("_")] += 1  # type: ignore[attr-defined]
+                    await work()
+                self.done[name] += 1
             except (*AWAY, Refused):
                 pass
             await asyncio.sleep(1)
@@ -87,15 +88,17 @@ class Hostile:
         one = await Bare(window_bytes=window_bytes).connect(self._port)
         await one.send(request(f"/api/shows/{self._show_id}/live", ticket))
         await one.read(1)
-        await one.send(frame(b'{"type":"hello"}'))
+        await one.send(HELLO)
         return one
 
     async def _never_read(self) -> None:
         crowd = await asyncio.gather(*(self._inside(window_bytes=4096) for _ in range(SILENT)), return_exceptions=True)
+        inside = [one for one in crowd if isinstance(one, Bare)]
+        if not inside:
+            raise ConnectionResetError("nobody got in")
         await asyncio.sleep(12)
-        for one in crowd:
-            if isinstance(one, Bare):
-                one.close()
+        for one in inside:
+            one.close()
 
     async def _slow(self) -> None:
         crowd = [await Bare().connect(self._port) for _ in range(SLOW)]
@@ -138,7 +141,11 @@ class Hostile:
     async def _forged(self) -> None:
         for ticket in ("", "a.b.c", "x" * 500):
             one = await Bare().connect(self._port)
-            await one.send(request(f"/api/shows/{self._show_id}/live", ticket))
-            got = await one.read_all(4)
-            assert b'"type":"snapshot"' not in got, "a forged ticket opened the room"
-            one.close()
+            try:
+                await one.send(request(f"/api/shows/{self._show_id}/live", ticket) + HELLO)
+                got = b""
+                while part := await one.read(seconds=4):
+                    got += part
+                    assert b'"type":"snapshot"' not in got, "a forged ticket opened the room"
+            finally:
+                one.close()

@@ -17,7 +17,8 @@ import httpx
 import msgspec
 import pytest
 
-from helpers.market import Cast, Pusher, Served, free_ports, seed, until
+from helpers.market import Pusher, Served, seed, serving, until
+from helpers.ports import free_ports
 from livestall import video
 from livestall.app.addresses import addresses_of, marks
 from livestall.app.demo.client import Door, Json
@@ -326,11 +327,8 @@ class Second:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    market = Served(rooms__grace_seconds=120)
-    market.start()
-    yield market
-    market.stop()
-    market.remove()
+    with serving(rooms__grace_seconds=120) as market:
+        yield market
 
 
 @pytest.fixture
@@ -338,10 +336,6 @@ async def second(served: Served) -> AsyncIterator[Second]:
     one = Second(served)
     yield one
     one.kill()
-
-
-async def show_of(cast: Cast, show: Json) -> Json:
-    return await cast.creator.get(f"/api/shows/{show['id']}")
 
 
 async def test_a_show_goes_from_one_real_process_to_the_other_and_back(served: Served, second: Second) -> None:
@@ -360,22 +354,22 @@ async def test_a_show_goes_from_one_real_process_to_the_other_and_back(served: S
         pushers = [Pusher(f"{home}/{where['rtmp_key']}")]
         try:
             await cast.go_live(show["id"])
-            playback = (await show_of(cast, show))["playback"]
+            playback = (await cast.show(show["id"]))["playback"]
             assert playback["hls_url"].startswith(f"http://127.0.0.1:{served.media}/"), "accepted where it came"
             pushers.append(Pusher(f"{there}/{where['rtmp_key']}"))
 
             async def moved() -> bool:
-                return (await show_of(cast, show))["playback"]["hls_url"].startswith(f"http://127.0.0.1:{second.http}/")
+                return (await cast.show(show["id"]))["playback"]["hls_url"].startswith(f"http://127.0.0.1:{second.http}/")
 
             await until(moved, what="the address of the second process")
             assert await asyncio.to_thread(pushers[0].process.wait) != 0, "the first publisher is thrown out"
-            assert (await show_of(cast, show))["state"] == "live", "and the show goes on"
-            await until(lambda: plays(show_of(cast, show)), what="the picture from the second process")
+            assert (await cast.show(show["id"]))["state"] == "live", "and the show goes on"
+            await until(lambda: plays(cast.show(show["id"])), what="the picture from the second process")
 
             second.kill()
 
             async def rescued() -> bool:
-                found = await show_of(cast, show)
+                found = await cast.show(show["id"])
                 return found["state"] == "interrupted" and str(served.media) in found["playback"]["hls_url"]
 
             await until(rescued, what="the interruption")
@@ -385,7 +379,7 @@ async def test_a_show_goes_from_one_real_process_to_the_other_and_back(served: S
             pushers.append(Pusher(f"{told['rtmp_server']}/{told['rtmp_key']}"))
 
             async def live() -> bool:
-                return (await show_of(cast, show))["state"] == "live"
+                return (await cast.show(show["id"]))["state"] == "live"
 
             await until(live, what="the picture back, from the first process")
         finally:

@@ -16,8 +16,9 @@ import httpx
 import msgspec
 import pytest
 
-from helpers.market import Cast, Pusher, Served, free_ports, seed, until
+from helpers.market import Cast, Pusher, Served, seed, until
 from helpers.patience import PATIENCE_SECONDS
+from helpers.ports import free_ports
 from livestall.app.demo.client import Door, Json
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from helpers.collector import Collector
-from helpers.market import Served, free_ports_in_a_row
+from helpers.market import Served
+from helpers.ports import free_ports_in_a_row
 
 PLANES = {"web": 0, "live": 20, "media": 40, "work": 60, "serve": 80}
 
@@ -27,10 +28,12 @@ def watched(collector: Collector) -> Iterator[Served]:
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200",
         "OTEL_TRACES_SAMPLER": "parentbased_always_off",
     }  # fmt: skip
-    market.start()
-    yield market
-    market.stop()
-    market.remove()
+    try:
+        market.start()
+        yield market
+    finally:
+        market.stop()
+        market.remove()
 
 
 def address(served: Served, plane: str, number: int = 0) -> str:

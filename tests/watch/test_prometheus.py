@@ -15,8 +15,9 @@ import httpx
 import pytest
 import yaml
 
-from helpers.market import Pusher, Served, free_ports, free_ports_in_a_row, seed, until
+from helpers.market import Pusher, Served, seed, serving, until
 from helpers.patience import PATIENCE_SECONDS
+from helpers.ports import free_ports, free_ports_in_a_row
 from helpers.repository import ROOT
 from livestall.app.demo.client import Door, Refused, Socket
 from livestall.base import ids
@@ -125,11 +126,8 @@ class Prometheus:
 @pytest.fixture(scope="module")
 def market() -> Iterator[Served]:
     program("prometheus")
-    served = Served(watch__port=free_ports_in_a_row(100))
-    served.start()
-    yield served
-    served.stop()
-    served.remove()
+    with serving(watch__port=free_ports_in_a_row(100)) as served:
+        yield served
 
 
 @pytest.fixture

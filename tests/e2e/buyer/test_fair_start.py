@@ -61,8 +61,7 @@ def test_phones_whose_clocks_are_wrong_by_hours_buy_at_the_opening(window: Any, 
 @contextmanager
 def sale_held_up(market: Any, variant_id: str) -> Iterator[None]:
     """The database is busy with this article for a while."""
-    folder = (market.served.folder / "data" / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[4]
-    with psycopg.connect(f"postgresql://livestall@/livestall?host={folder}") as connection:
+    with psycopg.connect(market.served.dsn) as connection:
         connection.execute("select 1 from stock_pool where pool_id = %s for update", [variant_id])
         yield
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Playwright
 
 from helpers import browser
 from helpers.browser import Window, Windows
-from helpers.market import PASSWORD, Cast, Served, in_thread, seed
+from helpers.market import PASSWORD, Cast, Served, in_thread, seed, serving
 from livestall.app.demo.client import Door
 
 CAMERA = [
@@ -33,11 +33,8 @@ def camera_chromium(playwright: Playwright) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     """An empty market that nobody owns yet."""
-    market = Served()
-    market.start()
-    yield market
-    market.stop()
-    market.remove()
+    with serving() as market:
+        yield market
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from helpers.market import Cast, Pusher, Served, in_thread
+from helpers.market import Cast, Pusher, Served, in_thread, serving
 from livestall.app.demo.client import Door, Json
 
 pytestmark = pytest.mark.e2e
@@ -26,11 +26,8 @@ GOES_ON = "at => document.querySelector('video').currentTime > at + 1"
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    market = Served(media__disk_reserve_mb=NO_DISK_MB)
-    market.start()
-    yield market
-    market.stop()
-    market.remove()
+    with serving(media__disk_reserve_mb=NO_DISK_MB) as market:
+        yield market
 
 
 @dataclass

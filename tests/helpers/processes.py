@@ -1,0 +1,47 @@
+"""The processes of a market, as the kernel shows them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Process(NamedTuple):
+    """One process of a plane. `number` tells those of one plane apart; `born` is in ticks since the machine started."""
+
+    born: int
+    pid: int
+    plane: str
+    number: int
+
+
+def children_of(parent: int) -> list[int]:
+    """The processes that this one started and that still run; those that have ended and were not yet missed are left
+    out."""
+    found: list[int] = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                stat = _stat(int(entry.name))
+                if int(stat[1]) == parent and stat[0] != "Z":
+                    found.append(int(entry.name))
+    return found
+
+
+def planes_under(supervisor: int) -> list[Process]:
+    """The planes that this supervisor runs now, the eldest first."""
+    found: list[Process] = []
+    for pid in children_of(supervisor):
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            named = b"postgres" if words[0].endswith(b"/postgres") else next(iter(words[3:4]), b"")
+            marks = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            number = next((int(one.partition(b"=")[2]) for one in marks if one.startswith(b"LIVESTALL_NUMBER=")), 0)
+            found.append(Process(int(_stat(pid)[19]), pid, named.decode(), number))
+    return sorted(found)
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/…/stat that come after the name: state, parent, …"""
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].decode().split()
