@@ -6,27 +6,15 @@
  * Standard input: the number of wishes, that many wishes (the JSON of a claim after its id), then a line for each buyer:
  * the path with a ticket for a socket, the headers for HTTP (a tab stands for a line's end).
  * Prints one JSON line: answers a second, orders, refused, and how long answers took in milliseconds. */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "wire.h"
 
-enum { EVENTS = 512, BUFFER = 65536, HEAD = 256, LINE = 8192 };
+enum { HEAD = 256, LINE = 8192 };
 static const double WARM_SECONDS = 1.0, PATIENCE_SECONDS = 60.0;
 
 typedef struct {
-    int fd, header_size, kept;
-    uint8_t header[14];
-    uint64_t left;   /* bytes of the current frame or body still to come */
-    char head[HEAD]; /* how it begins */
+    int fd, kept;
+    Incoming in;     /* of HTTP only how much of a body is left */
+    char head[HEAD]; /* how the frame or the answer begins */
     double asked;
     char *line;
 } Buyer;
@@ -38,17 +26,6 @@ static double *took;
 static uint64_t took_count, took_room;
 static int measuring, again;
 static uint64_t seed = 88172645463325252ull;
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
 
 static uint64_t chance(void) {
     seed ^= seed << 13;
@@ -77,20 +54,8 @@ static void ask(Buyer *b) {
     if (is_http) {
         n = snprintf(out, sizeof out, "POST /api/orders HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%sContent-Length: %d\r\n\r\n%s",
                      port, b->line, size, body);
-    } else { /* masked with zeros, so that it is what it says */
-        n = 0;
-        out[n++] = (char)0x81;
-        if (size < 126) {
-            out[n++] = (char)(0x80 | size);
-        } else {
-            out[n++] = (char)(0x80 | 126);
-            out[n++] = (char)(size >> 8);
-            out[n++] = (char)size;
-        }
-        memset(out + n, 0, 4);
-        n += 4;
-        memcpy(out + n, body, (size_t)size);
-        n += size;
+    } else {
+        n = frame((uint8_t *)out, body, size, 1);
     }
     b->asked = now();
     if (send(b->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
@@ -115,14 +80,12 @@ static int starts(const Buyer *b, const char *text) {
 }
 
 static void frame_came(Buyer *b) {
-    if ((b->header[0] & 15) == 8) {
+    if (kind(&b->in) == CLOSE) {
         fprintf(stderr, "a buyer was told to go: %.*s\n", b->kept, b->head);
         exit(1);
     }
-    if ((b->header[0] & 15) == 9) { /* a ping is answered with its own bytes */
-        char out[160] = {(char)0x8a, (char)(0x80 | b->kept)};
-        memcpy(out + 6, b->head, (size_t)b->kept);
-        send(b->fd, out, 6 + (size_t)b->kept, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (kind(&b->in) == PING) {
+        pong(b->fd, b->head, (uint64_t)b->kept);
     } else if (starts(b, "\"type\":\"answer\"")) {
         answered(b, starts(b, "\"ok\":true"));
     }
@@ -135,34 +98,16 @@ static void keep(Buyer *b, const uint8_t *data, uint64_t size) {
 }
 
 static void feed_frames(Buyer *b, const uint8_t *data, ssize_t size) {
-    while (size > 0) {
-        if (b->left) {
-            uint64_t part = b->left < (uint64_t)size ? b->left : (uint64_t)size;
-            keep(b, data, part);
-            b->left -= part;
-            data += part;
-            size -= (ssize_t)part;
-            if (!b->left) frame_came(b);
-            continue;
-        }
-        b->header[b->header_size++] = *data++;
-        size--;
-        if (b->header_size < 2) continue;
-        int code = b->header[1] & 127, need = 2 + (code == 126 ? 2 : code == 127 ? 8 : 0);
-        if (b->header_size < need) continue;
-        uint64_t length = (uint64_t)code;
-        if (code >= 126) {
-            length = 0;
-            for (int i = 0; i < (code == 126 ? 2 : 8); i++) length = length << 8 | b->header[2 + i];
-        }
-        b->header_size = b->kept = 0;
-        b->left = length;
-        if (!length) frame_came(b);
+    Piece piece;
+    while (next_piece(&b->in, &data, &size, &piece)) {
+        if (piece.is_first) b->kept = 0;
+        keep(b, piece.data, piece.size);
+        if (!b->in.left) frame_came(b);
     }
 }
 
-static void feed_http(Buyer *b, uint8_t *data, ssize_t size) {
-    if (!b->left) { /* the head of an answer comes whole */
+static void feed_http(Buyer *b, const uint8_t *data, ssize_t size) {
+    if (!b->in.left) { /* the head of an answer comes whole */
         uint8_t *end = memmem(data, (size_t)size, "\r\n\r\n", 4);
         char *length = memmem(data, (size_t)size, "ontent-length: ", 15);
         if (!length) length = memmem(data, (size_t)size, "ontent-Length: ", 15);
@@ -173,11 +118,11 @@ static void feed_http(Buyer *b, uint8_t *data, ssize_t size) {
         b->kept = 0;
         keep(b, data + 9, 3);
         keep(b, end, (uint64_t)(data + size - end));
-        b->left = strtoull(length + 15, NULL, 10);
+        b->in.left = strtoull(length + 15, NULL, 10);
         size -= end + 4 - data;
     }
-    b->left -= (uint64_t)size;
-    if (!b->left) answered(b, !strncmp(b->head, "20", 2));
+    b->in.left -= (uint64_t)size;
+    if (!b->in.left) answered(b, !strncmp(b->head, "20", 2));
 }
 
 static void drain(int milliseconds) {
@@ -191,31 +136,15 @@ static void drain(int milliseconds) {
             fprintf(stderr, "a buyer was cut off\n");
             exit(1);
         }
-        if (size > 0) (is_http ? feed_http : (void (*)(Buyer *, uint8_t *, ssize_t))feed_frames)(b, buffer, size);
+        if (size > 0) (is_http ? feed_http : feed_frames)(b, buffer, size);
     }
 }
 
-/* Connections come from many addresses of the loopback, each of which has ports enough. */
-static void dial(Buyer *b, int number) {
-    int one = 1;
-    struct sockaddr_in from = {.sin_family = AF_INET}, at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    from.sin_addr.s_addr = htonl(0x7f000002u + (uint32_t)(number % 16));
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    b->fd = socket(AF_INET, SOCK_STREAM, 0);
-    setsockopt(b->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    setsockopt(b->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (bind(b->fd, (void *)&from, sizeof from) || connect(b->fd, (void *)&at, sizeof at)) fail("connect");
+static void enter(Buyer *b, int number) {
+    b->fd = dial(port, number);
     if (!is_http) {
-        char out[LINE], answer[4096] = "";
-        int n = snprintf(out, sizeof out,
-                         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-                         b->line, port);
-        if (send(b->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
-        for (int got = 0; !strstr(answer, "\r\n\r\n");) /* byte by byte, not to read past the answer */
-            if (recv(b->fd, answer + got, 1, 0) != 1 || ++got > 4000) fail("upgrade");
-        static const char hello[] = "\x81\x90\0\0\0\0{\"type\":\"hello\"}";
-        if (send(b->fd, hello, sizeof hello - 1, MSG_NOSIGNAL) != sizeof hello - 1) fail("send");
+        upgrade(b->fd, port, b->line);
+        tell(b->fd, "{\"type\":\"hello\"}");
     }
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = b};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, b->fd, &e)) fail("epoll_ctl");
@@ -257,7 +186,7 @@ int main(int argc, char **argv) {
     Buyer *buyers = calloc((size_t)count, sizeof *buyers);
     for (int i = 0; i < count; i++) {
         buyers[i].line = next_line();
-        dial(&buyers[i], i);
+        enter(&buyers[i], i);
         if (i % 64 == 0) drain(0);
     }
     for (double quiet = now() + 1; now() < quiet;) drain(50); /* snapshots pass by */

@@ -11,28 +11,16 @@
  * even part of all viewers. HELLO is the first message of everyone. A SAY that begins with POST is sent as it is, on a
  * plain connection. Only messages of SIZE bytes count as deliveries. Frames from clients are masked with zeros, so that
  * they are what they say. "begin" is printed when all have joined and a measurement begins. */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/tcp.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+#include "wire.h"
 
-enum { SIZE = 200, WINDOW = 4, EVENTS = 512, BUFFER = 65536, HEARD = 1024 };
+#include <signal.h>
+#include <sys/resource.h>
+
+enum { SIZE = 200, WINDOW = 4, HEARD = 1024 };
 
 typedef struct {
-    int fd, upgraded, speaker, header_size;
-    uint8_t header[14];
-    uint64_t left; /* bytes of the current frame still to come */
-    uint64_t length;
+    int fd, upgraded, speaker;
+    Incoming in;
     int is_watched; /* its messages are kept and read */
     char *kept;
     uint64_t kept_size, kept_room;
@@ -44,78 +32,28 @@ typedef struct {
 static int epoll_fd;
 static uint8_t buffer[BUFFER];
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec + t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
-
 static void watch(Connection *c) {
     struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &e)) fail("epoll_ctl");
 }
 
-/* One text frame; `masked` as clients must. Returns its size. */
-static int frame(uint8_t *to, const char *payload, int size, int masked) {
-    int n = 0, mask = masked ? 0x80 : 0;
-    to[n++] = 0x81;
-    if (size < 126) {
-        to[n++] = (uint8_t)(mask | size);
-    } else {
-        to[n++] = (uint8_t)(mask | 126);
-        to[n++] = (uint8_t)(size >> 8);
-        to[n++] = (uint8_t)size;
-    }
-    if (masked) {
-        memset(to + n, 0, 4);
-        n += 4;
-    }
-    memcpy(to + n, payload, (size_t)size);
-    return n + size;
-}
-
-static void keep(Connection *c, const uint8_t *data, uint64_t size) {
-    if (c->length - c->left == 0) c->kept_size = 0;
-    if (c->kept_size + size + 1 > c->kept_room) {
-        c->kept_room = 2 * (c->kept_size + size + 1);
+static void keep(Connection *c, const Piece *piece) {
+    if (piece->is_first) c->kept_size = 0;
+    if (c->kept_size + piece->size + 1 > c->kept_room) {
+        c->kept_room = 2 * (c->kept_size + piece->size + 1);
         c->kept = realloc(c->kept, c->kept_room);
     }
-    memcpy(c->kept + c->kept_size, data, size);
-    c->kept_size += size;
+    memcpy(c->kept + c->kept_size, piece->data, piece->size);
+    c->kept_size += piece->size;
     c->kept[c->kept_size] = 0;
 }
 
 /* Takes the bytes of one connection apart; calls `got` with the payload size of each whole frame. */
 static void feed(Connection *c, const uint8_t *data, ssize_t size, void (*got)(Connection *, uint64_t)) {
-    while (size > 0) {
-        if (c->left) {
-            uint64_t part = c->left < (uint64_t)size ? c->left : (uint64_t)size;
-            if (c->is_watched || (c->header[0] & 15) == 9) keep(c, data, part);
-            c->left -= part;
-            data += part;
-            size -= (ssize_t)part;
-            if (!c->left) got(c, c->length);
-            continue;
-        }
-        c->header[c->header_size++] = *data++;
-        size--;
-        if (c->header_size < 2) continue;
-        int code = c->header[1] & 127, masked = c->header[1] >> 7;
-        int need = 2 + (code == 126 ? 2 : code == 127 ? 8 : 0) + (masked ? 4 : 0);
-        if (c->header_size < need) continue;
-        uint64_t length = (uint64_t)code;
-        if (code >= 126) {
-            length = 0;
-            for (int i = 0; i < (code == 126 ? 2 : 8); i++) length = length << 8 | c->header[2 + i];
-        }
-        c->header_size = 0;
-        c->length = c->left = length;
-        if (!length) got(c, 0);
+    Piece piece;
+    while (next_piece(&c->in, &data, &size, &piece)) {
+        if (c->is_watched || kind(&c->in) == PING) keep(c, &piece);
+        if (!c->in.left) got(c, c->in.length);
     }
 }
 
@@ -225,18 +163,12 @@ static void read_paths(void) {
 
 /* Answers a ping; true if the frame was one of control. */
 static int control(Connection *c, uint64_t size) {
-    int kind = c->header[0] & 15;
-    if (kind == 9) {
-        uint8_t out[160];
-        int n = frame(out, c->kept ? c->kept : "", size > 125 ? 0 : (int)size, 1);
-        out[0] = 0x8a;
-        send(c->fd, out, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
-    if (kind == 8) {
+    if (kind(&c->in) == PING) pong(c->fd, c->kept, size);
+    if (kind(&c->in) == CLOSE) {
         fprintf(stderr, "a viewer was told to go\n");
         exit(1);
     }
-    return kind >= 8;
+    return kind(&c->in) >= CLOSE;
 }
 
 static void count(Connection *c, uint64_t size) {
@@ -257,43 +189,11 @@ static void drain(int milliseconds, void (*got)(Connection *, uint64_t)) {
     }
 }
 
-/* Connections come from many addresses of the loopback, each of which has ports enough. */
-static int dial(int port, int number) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-    struct sockaddr_in from = {.sin_family = AF_INET}, at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    from.sin_addr.s_addr = htonl(0x7f000002u + (uint32_t)(number % 16));
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (fd < 0 || bind(fd, (void *)&from, sizeof from) || connect(fd, (void *)&at, sizeof at)) fail("connect");
-    return fd;
-}
-
-static void tell(Connection *c, const char *text) {
-    static uint8_t out[8192];
-    int n = frame(out, text, (int)strlen(text), 1);
-    if (send(c->fd, out, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
-}
-
 static Connection *open_socket(int port, int number, int room, const char *hello) {
     Connection *c = calloc(1, sizeof *c);
     c->fd = dial(port, number);
-    char request[4096];
-    int n = snprintf(request, sizeof request,
-                     "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-                     paths[room], port);
-    if (send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n) fail("send");
-    char answer[4096] = "";
-    int got = 0;
-    while (!strstr(answer, "\r\n\r\n")) { /* one byte at a time, not to read past the answer */
-        if (recv(c->fd, answer + got, 1, 0) != 1 || ++got > 4000) fail("upgrade");
-    }
-    if (strncmp(answer, "HTTP/1.1 101", 12)) {
-        fprintf(stderr, "%s\n", answer);
-        exit(1);
-    }
-    if (*hello) tell(c, hello);
+    upgrade(c->fd, port, paths[room]);
+    if (*hello) tell(c->fd, hello);
     watch(c);
     return c;
 }
@@ -338,7 +238,7 @@ static void load(int port, int sockets, double seconds, const char *hello, const
             fflush(stdout);
         }
         while (said * viewers_here < delivered + WINDOW * viewers_here) {
-            if (!is_plain) tell(speaker, say);
+            if (!is_plain) tell(speaker->fd, say);
             else if (send(speaker->fd, say, strlen(say), MSG_NOSIGNAL) < 0) fail("send");
             said++;
         }
@@ -395,7 +295,7 @@ static uint64_t converse(Connection **speakers, int rooms, double rate, double e
             snprintf(text, sizeof text,
                      "{\"type\":\"say\",\"id\":\"00000000-0000-7000-8000-%012llx\",\"text\":\"t=%.6f\"}",
                      (unsigned long long)numbers++, now());
-            tell(speakers[said % (uint64_t)rooms], text);
+            tell(speakers[said % (uint64_t)rooms]->fd, text);
         }
     return said;
 }
