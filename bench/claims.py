@@ -27,7 +27,7 @@ from _harness import RUNS, report, say, turns_awaited
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
 
-BUYERS, BURST, HTTP_BUYERS = 1000, 2000, 512
+BUYERS, BURST = 1000, 2000
 
 
 async def measure(dsn: str, folder: Path, runs: int, seconds: float) -> None:
@@ -65,7 +65,7 @@ async def measure(dsn: str, folder: Path, runs: int, seconds: float) -> None:
                 "gone": refused,
                 "limit of many": lambda: rate(function.buy_any, seconds),
                 "many": lambda: sold(market.many),
-                "http": lambda: sold(market.hot, "http", HTTP_BUYERS),
+                "http": lambda: sold(market.hot, "http", BUYERS),
             },
             runs,
         )
@@ -84,7 +84,7 @@ def tell(found: dict[str, list[Any]]) -> None:
     report("claims.many_socket_per_s", "orders/s", found["many"], limit=found["limit of many"], aim="ratio >= 0.5",
            note=f"{BUYERS} sockets, 1,000 variants drawn evenly")  # fmt: skip
     report("claims.hot_http_per_s", "orders/s", found["http"], limit=limit, aim="ratio >= 0.2",
-           note=f"{HTTP_BUYERS} connections")  # fmt: skip
+           note=f"{BUYERS} connections")  # fmt: skip
     report("claims.burst_p99_ms", "ms", found["burst"], limit=300, aim="max <= 300",
            note=f"{BURST} buyers at one moment, every one sold to")  # fmt: skip
     report("claims.soldout_per_s", "answers/s", found["gone"], limit=found["hot"], aim="ratio >= 2",

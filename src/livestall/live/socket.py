@@ -29,6 +29,7 @@ COMMANDS = Counter("livestall_socket_commands_total", "Commands that came over s
 UNKNOWN = "unknown"
 BYE_RETRY_SECONDS_MIN = 0.1
 BROKEN_RETRY_SECONDS = 5
+READ_SLICE = 128
 COME_BACK_SECONDS, COME_BACK_PER_SECOND = 1.0, 2000
 """Whoever is told bye because the process ends comes back within so long, not more than so many a second."""
 
@@ -67,13 +68,16 @@ class Server:
         return self._server.sockets[0].getsockname()[1]
 
     def came(self, connection: Connection, payload: bytes) -> None:
-        """A frame, to be read when all that came in this turn of the loop are here."""
+        """A frame, to be read together with the others that came in this turn of the loop."""
         if not self._came:
             asyncio.get_running_loop().call_soon(self._read_all)
         self._came.append((connection, payload))
 
     def _read_all(self) -> None:
-        came, self._came = self._came, []
+        """In slices, in the order in which they came: while a rush is read, those who came first are decided."""
+        came, self._came = self._came[:READ_SLICE], self._came[READ_SLICE:]
+        if self._came:
+            asyncio.get_running_loop().call_soon(self._read_all)
         for connection, payload in came:
             try:
                 connection.read(payload)
