@@ -3,7 +3,8 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { orderQuery } from "@/shared/api/queries";
-import type { Money } from "@/shared/api/types";
+import type { Money, Order } from "@/shared/api/types";
+import { serverClock } from "@/shared/lib/clock";
 import { formatDuration } from "@/shared/lib/format";
 import type { Offer, PlaceOrder } from "@/shared/lib/offer";
 import { Button, Notice, Price, ProofLink, Sheet, useSecondsLeft } from "@/shared/ui";
@@ -18,6 +19,8 @@ import styles from "./checkout.module.css";
 
 interface Props { offer: Offer; place: PlaceOrder; paused?: boolean; onClose: () => void; returnPath: string }
 
+/** The time to pay is over for the page before the market has said so: it is asked more often then. */
+const askAgainMs = (order: Order | undefined): number => (order?.expires_at && Date.parse(order.expires_at) <= serverClock.now() ? 1500 : 15_000);
 const times = (money: Money, count: number): Money => ({ ...money, amount: money.amount * count });
 
 /** From choosing to the provider's page. The video behind it never stops, and what is chosen survives a sign-in. */
@@ -28,7 +31,7 @@ export function Checkout({ offer, place, paused = false, onClose, returnPath }: 
   const { claim, asked } = useClaim(offer, place, returnPath, (placed) => setOrderId(placed.id));
   const phase = useOpening(offer.deal);
   const opensIn = useSecondsLeft(offer.deal?.opens_at);
-  const order = useQuery({ ...orderQuery(orderId ?? ""), enabled: orderId !== null, refetchInterval: 15_000 }).data;
+  const order = useQuery({ ...orderQuery(orderId ?? ""), enabled: orderId !== null, refetchInterval: ({ state }) => askAgainMs(state.data) }).data;
   const variant = asked?.variant ?? chosen;
   const quantity = asked?.quantity ?? Math.min(choice.quantity, quantityLimit(offer, variant));
 
@@ -57,7 +60,7 @@ export function Checkout({ offer, place, paused = false, onClose, returnPath }: 
         {paused && !claim.isPending && <Notice tone="warn">{t("paused")}</Notice>}
         {claim.error && !paused && <Notice tone="bad">{claim.error.message || t("lost")}</Notice>}
         {!asked?.ticket && <ChooseVariant offer={offer} choice={{ variantId: variant?.variant_id ?? null, quantity }} locked={asked !== null} onChoice={(next) => { claim.reset(); setChoice(next); }} />}
-        <p className={styles.quiet}>{t("soldBy", { seller: offer.seller_name })} {t("holdHint")}</p>
+        <p className={styles.quiet}>{t("soldBy", { seller: offer.seller_name })}</p>
         {offer.show_id && (offer.listing_id ?? offer.deal) && (
           <ProofLink className={styles.quiet} {...(offer.deal ? { deal: offer.deal.id } : { show: offer.show_id, variant: variant?.variant_id })} />
         )}

@@ -6,7 +6,7 @@ import { api } from "@/shared/api/client";
 import { addressesQuery, orderQuery } from "@/shared/api/queries";
 import type { Address, Order, PayStart, SavedAddress } from "@/shared/api/types";
 import { newId } from "@/shared/lib/ids";
-import { Button, Countdown, Notice, Price, Sheet, Skeleton } from "@/shared/ui";
+import { Button, Countdown, Notice, Price, Sheet, Skeleton, useSecondsLeft } from "@/shared/ui";
 import { AddressFields, readAddress } from "@/shared/address/address-fields";
 import { AddressChoice } from "./address-choice";
 import { OrderLines } from "./order-lines";
@@ -48,13 +48,14 @@ export function Pay({ order, onClose, returnPath }: Props) {
     onSuccess: ({ pay_url }) => location.assign(pay_url),
     onError: () => void client.invalidateQueries({ queryKey: orderQuery(order.id).queryKey }),
   });
+  const over = useSecondsLeft(order.expires_at) === 0 && order.expires_at !== null;
   const start = () => { if (chosen || form.current?.reportValidity()) pay.mutate(); };
   const expired = () => void client.invalidateQueries({ queryKey: orderQuery(order.id).queryKey });
 
   const footer = (
     <div className={styles.foot}>
       <div className={styles.total}><span>{t("total")}</span><Price money={order.total} size="large" /></div>
-      <Button tone="buy" size="large" wide busy={pay.isPending || pay.isSuccess} disabled={saved.isPending} onClick={start}>{t("pay.pay")}</Button>
+      <Button tone="buy" size="large" wide busy={pay.isPending || pay.isSuccess} disabled={saved.isPending || over} onClick={start}>{t("pay.pay")}</Button>
     </div>
   );
   return (

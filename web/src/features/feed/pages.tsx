@@ -1,9 +1,9 @@
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useDeferredValue, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import { useTitle } from "@/shared/lib/use-title";
-import { useRequireUser, useUser } from "@/shared/session";
+import { useMe, useRequireUser, useUser } from "@/shared/session";
 import { Button, Empty, Icon, Tabs } from "@/shared/ui";
 import { FoundProducts } from "./found-products";
 import { LiveNow, PlannedAndPast, useLists } from "./lists";
@@ -25,13 +25,19 @@ function useSearchWords(): [string, (words: string) => void] {
   return [words, setWords];
 }
 
+/** Nobody is on; in a market that nobody has opened yet, how to do that. */
+function NothingOn() {
+  const { t } = useTranslation("feed");
+  if (useMe().data?.first_run) return <Empty icon="key" title={t("notOpen")}>{t("notOpenText")}</Empty>;
+  return <Empty icon="video" title={t("empty")} action={<Link to="/studio" className={styles.next}>{t("goLive")}</Link>}>{t("emptyText")}</Empty>;
+}
+
 /** Live shows first, then what is planned, then replays, then the goods. */
 function ForYou() {
-  const { t } = useTranslation("feed");
   const feed = useLists("all", "");
   return (
     <>
-      {feed.nothing && <Empty icon="video" title={t("empty")}>{t("emptyText")}</Empty>}
+      {feed.nothing && <NothingOn />}
       <LiveNow feed={feed} />
       <PlannedAndPast feed={feed} />
       <FoundProducts q="" />
@@ -45,7 +51,7 @@ function Followed() {
   const feed = useLists("following", "");
   return (
     <>
-      {feed.nothing && <Empty icon="video" title={t("quietFollowing")}>{t("quietFollowingText")}</Empty>}
+      {feed.nothing && <Empty icon="video" title={t("quietFollowing")} action={<Link to="/" className={styles.next}>{t("seeAll")}</Link>}>{t("quietFollowingText")}</Empty>}
       <LiveNow feed={feed} />
       <PlannedAndPast feed={feed} />
     </>

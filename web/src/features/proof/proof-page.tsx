@@ -64,7 +64,7 @@ function Numbers({ asked }: { asked: Asked }) {
   const pools = inOrder(query.data.pages.flatMap((page) => page.items));
   const stale = !online || query.isError;
   if (pools.length === 0) {
-    return <Empty icon="stall" title={t("empty")} action={<Link to="/" className={styles.link}>{t("toShows")}</Link>}>{t("emptyText")}</Empty>;
+    return <Empty icon="stall" title={t("empty")} action={<Link to="/" className={styles.next}>{t("toShows")}</Link>}>{t("emptyText")}</Empty>;
   }
   return (
     <>

@@ -71,7 +71,7 @@ export function RoomView(props: Props) {
       {replay && <span className={styles.space} />}
       {!desktop && (
         <button type="button" className={styles.trayButton} onClick={() => setTrayOpen(true)} aria-label={t("tray.open", { count: tray.length })}>
-          <Icon name="bag" size={24} /><span className={styles.count} aria-hidden="true">{tray.length}</span>
+          <Icon name="bag" size={24} />{tray.length > 0 && <span className={styles.count} aria-hidden="true">{tray.length}</span>}
         </button>
       )}
       <IconButton icon="share" label={t("share.label")} className={styles.round} onClick={() => void share(show.title, t("share.copied"))} />
@@ -81,7 +81,7 @@ export function RoomView(props: Props) {
   const scrubber = replay && <Scrubber engine={engine} chapters={chapters} missing={show.playback?.gap_seconds ?? 0} />;
 
   return (
-    <main className={styles.room} data-state={show.state}>
+    <main className={styles.room} data-state={show.state} data-slate={slate ?? undefined}>
       <h1 className="sr-only">{show.title}</h1>
       <div className={styles.picture}>
         <Stage playback={slate ? null : show.playback} poster={show.poster_url ?? show.preview_url} label={t("video.label", { title: show.title })} onEngine={setEngine} onDoubleTap={like}>

@@ -3,6 +3,7 @@ import { useTranslation } from "react-i18next";
 
 import type { Playback } from "@/shared/api/types";
 import { cx } from "@/shared/lib/cx";
+import { useOnline } from "@/shared/lib/use-media";
 import { useVideoEngine, useVideoState, type VideoEngine } from "@/shared/video";
 import { Icon } from "@/shared/ui";
 import styles from "./stage.module.css";
@@ -34,6 +35,7 @@ export function Stage({ playback, poster, label, onEngine, onDoubleTap, children
   const [video, setVideo] = useState<HTMLVideoElement | null>(null);
   const engine = useVideoEngine(video, playback);
   const state = useVideoState(engine);
+  const online = useOnline();
   useEffect(() => onEngine(engine), [engine, onEngine]);
   const wide = state.width > state.height;
   return (
@@ -49,7 +51,7 @@ export function Stage({ playback, poster, label, onEngine, onDoubleTap, children
         <button type="button" className={cx(styles.tap, styles.sound)} onClick={() => void engine.unmute()}><Icon name="mute" size={20} />{t("video.tapSound")}</button>
       )}
       {(state.status === "reconnecting" || state.status === "stalled") && playback && (
-        <p className={styles.healing} role="status"><i aria-hidden="true" />{t(state.status === "stalled" ? "video.stalled" : "video.reconnecting")}</p>
+        <p className={styles.healing} role="status"><i aria-hidden="true" />{t(!online ? "video.offline" : state.status === "stalled" ? "video.stalled" : "video.reconnecting")}</p>
       )}
     </div>
   );

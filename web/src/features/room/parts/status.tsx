@@ -22,9 +22,9 @@ function useBehind(engine: VideoEngine | null): number | null {
       const seconds = engine.state.status === "playing" ? engine.behind(serverClock.now()) : null;
       setBehind(seconds === null ? null : Math.round(seconds * 10) / 10);
     }, LOOK_MS);
-    return () => clearInterval(timer);
+    return () => { clearInterval(timer); setBehind(null); };
   }, [engine]);
-  return engine ? behind : null;
+  return behind;
 }
 
 /** The truth about the connection, in one short line. */
@@ -55,7 +55,8 @@ export function Slate({ show }: { show: Show }) {
       )}
       {kind === "interrupted" && <p className={styles.quiet}>{t("slate.stillBuy")}</p>}
       {kind === "waiting" && show.planned_at && <p>{t("slate.planned", { when: formatWhen(show.planned_at, currentLanguage()) })}</p>}
-      {kind === "ended" && <p>{t("slate.likes", { likes: formatCount(show.likes, currentLanguage()) })} {t("slate.replaySoon")}</p>}
+      {kind === "ended" && show.likes > 0 && <p>{t("slate.likes", { likes: formatCount(show.likes, currentLanguage()) })}</p>}
+      {kind === "ended" && <p>{t("slate.replaySoon")}</p>}
       {kind !== "interrupted" && <Link to="/" className={styles.out}>{t("slate.others")}</Link>}
     </div>
   );
