@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shop import Article, Shop, draft
 
 from helpers.http import Http
+from helpers.shop import Article, Shop, draft
 from livestall import deals
 from livestall.base import clock, config, ids
 from livestall.deals.model import Settings, Tier, latencies, opening, tiers_of

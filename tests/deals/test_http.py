@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from shop import Article, Shop
 
 from helpers.http import Http
+from helpers.shop import Article, Shop
 from livestall.base import clock, ids
 
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -189,9 +189,10 @@ class Served:
 
 
 @contextmanager
-def serving(**settings: Any) -> Generator[Served]:
-    """A market that runs while the block lasts, and of which nothing is left behind."""
+def serving(environment: Mapping[str, str] | None = None, **settings: Any) -> Generator[Served]:
+    """A market that runs while the block lasts, with `environment` besides its own; nothing of it is left behind."""
     market = Served(**settings)
+    market.environment |= environment or {}
     try:
         market.start()
         yield market

@@ -2,26 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
+from helpers.shop import http, shop
 
-import pytest
-
-from helpers.http import Http, application
-from livestall.base.db import Database
-
-sys.path.append(str(Path(__file__).parent))
-
-from shop import Shop
-
-
-@pytest.fixture
-async def shop(db: Database) -> Shop:
-    return await Shop.open(db)
-
-
-@pytest.fixture
-async def http(db: Database) -> AsyncIterator[Http]:
-    async with application(db) as http:
-        yield http
+__all__ = ["http", "shop"]

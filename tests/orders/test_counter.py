@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import asyncpg
 import pytest
-from shop import Shop, draft
 
 from helpers.patience import PATIENCE_SECONDS
+from helpers.shop import Shop, draft
 from livestall import stock
 from livestall.base import config, ids
 from livestall.base.db import Database, Tx

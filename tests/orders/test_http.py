@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from shop import Article, Shop
 
 from helpers.http import Http
+from helpers.shop import Article, Shop
 from livestall import ledger, payments
 from livestall.app import wiring
 from livestall.base import clock, ids, outbox

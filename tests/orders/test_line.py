@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from shop import Shop, draft
 
 from helpers.http import Http
 from helpers.patience import PATIENCE_SECONDS
+from helpers.shop import Shop, draft
 from livestall import stock
 from livestall.base import config, ids
 from livestall.base.db import Tx

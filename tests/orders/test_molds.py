@@ -7,8 +7,8 @@ import hashlib
 import asyncpg
 import msgspec
 import pytest
-from shop import ADDRESS, Shop, draft
 
+from helpers.shop import ADDRESS, Shop, draft
 from livestall.base import ids
 from livestall.orders import NewOrder, Placed, store
 from livestall.orders import draft as orders_draft

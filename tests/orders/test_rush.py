@@ -15,9 +15,9 @@ import httpx
 import pytest
 import uvicorn
 from litestar.types import Receive, Scope, Send
-from shop import Article, Shop
 
 from helpers.patience import until
+from helpers.shop import Article, Shop
 from livestall import accounts
 from livestall.accounts import web as accounts_web
 from livestall.app.http_connection import connections

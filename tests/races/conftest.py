@@ -2,18 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from helpers.shop import shop
 
-import pytest
-
-from livestall.base.db import Database
-
-sys.path.append(str(Path(__file__).parents[1] / "orders"))
-
-from shop import Shop
-
-
-@pytest.fixture
-async def shop(db: Database) -> Shop:
-    return await Shop.open(db)
+__all__ = ["shop"]

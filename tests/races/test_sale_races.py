@@ -9,9 +9,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from shop import Article, Shop, draft
 
 from helpers.patience import PATIENCE_SECONDS
+from helpers.shop import Article, Shop, draft
 from livestall import deals, stock
 from livestall.base import clock, ids
 from livestall.base.db import Read, Tx

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from shop import Shop, draft
-
+from helpers.shop import Shop, draft
 from livestall import stock
 from livestall.base import ids
 from livestall.base.db import Tx
 from livestall.stock import jobs
+
+HELD_BY_HAND = """insert into stock_hold (order_id, line_no, seller_id, pool_id, variant_id, holder_id, quantity)
+    values ($1, 1, $2, $3, $3, $1, 6)"""
 
 
 async def drifting(shop: Shop) -> list[stock.Audit]:
@@ -58,10 +60,7 @@ async def test_numbers_that_were_changed_by_hand_are_found_and_set_right(shop: S
 async def test_movements_that_are_missing_are_added(shop: Shop) -> None:
     """A hold that was put in by hand is a promise to a buyer: it counts, and the numbers follow it."""
     tea = await shop.product(20)
-    await disturb(
-        shop, """insert into stock_hold (order_id, line_no, seller_id, pool_id, variant_id, holder_id, quantity)
-                 values ($1, 1, $2, $3, $3, $1, 6)""", ids.new(), shop.seller, tea.variant,
-    )  # fmt: skip
+    await disturb(shop, HELD_BY_HAND, ids.new(), shop.seller, tea.variant)
     (done,) = await repair(shop)
     assert (done.before[2], done.after[2]) == (0, 6)
     assert await shop.pool(tea.variant) == (20, 20, 6, 0)
@@ -69,10 +68,7 @@ async def test_movements_that_are_missing_are_added(shop: Shop) -> None:
 
 async def test_a_repair_that_would_oversell_is_refused_and_says_what_to_do(shop: Shop) -> None:
     tea = await shop.product(5)
-    await disturb(
-        shop, """insert into stock_hold (order_id, line_no, seller_id, pool_id, variant_id, holder_id, quantity)
-                 values ($1, 1, $2, $3, $3, $1, 6)""", ids.new(), shop.seller, tea.variant,
-    )  # fmt: skip
+    await disturb(shop, HELD_BY_HAND, ids.new(), shop.seller, tea.variant)
     (refused,) = await repair(shop)
     assert "6 held" in refused.refused
     assert refused.before == refused.after

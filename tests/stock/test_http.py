@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from shop import Shop, draft
 
 from helpers.http import Http
+from helpers.shop import Shop, draft
 from livestall.base import ids
 
 

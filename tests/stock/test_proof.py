@@ -11,9 +11,9 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from shop import Shop, draft
 
 from helpers.http import Http
+from helpers.shop import Shop, draft
 from livestall.app import proof
 from livestall.base import ids
 from livestall.base.errors import Unavailable

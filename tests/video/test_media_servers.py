@@ -359,7 +359,9 @@ async def test_a_show_goes_from_one_real_process_to_the_other_and_back(served: S
             pushers.append(Pusher(f"{there}/{where['rtmp_key']}"))
 
             async def moved() -> bool:
-                return (await cast.show(show["id"]))["playback"]["hls_url"].startswith(f"http://127.0.0.1:{second.http}/")
+                return (await cast.show(show["id"]))["playback"]["hls_url"].startswith(
+                    f"http://127.0.0.1:{second.http}/"
+                )
 
             await until(moved, what="the address of the second process")
             assert await asyncio.to_thread(pushers[0].process.wait) != 0, "the first publisher is thrown out"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from helpers.collector import Collector
-from helpers.market import Served
+from helpers.market import Served, serving
 from helpers.ports import free_ports_in_a_row
 
 PLANES = {"web": 0, "live": 20, "media": 40, "work": 60, "serve": 80}
@@ -22,18 +22,15 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="module")
 def watched(collector: Collector) -> Iterator[Served]:
     """A market with two web processes and two workers."""
-    market = Served(watch__port=free_ports_in_a_row(100), web__processes=2, work__processes=2, logs__as_json="true",
-                    logs__level="info")  # fmt: skip
-    market.environment |= {
+    traced = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200",
         "OTEL_TRACES_SAMPLER": "parentbased_always_off",
     }  # fmt: skip
-    try:
-        market.start()
+    with serving(
+        traced, watch__port=free_ports_in_a_row(100), web__processes=2, work__processes=2,
+        logs__as_json="true", logs__level="info",
+    ) as market:  # fmt: skip
         yield market
-    finally:
-        market.stop()
-        market.remove()
 
 
 def address(served: Served, plane: str, number: int = 0) -> str:

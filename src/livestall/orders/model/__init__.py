@@ -61,18 +61,10 @@ class Address(msgspec.Struct, frozen=True):
     postcode: Annotated[str, Meta(max_length=20)] = ""
 
 
-class SavedAddress(msgspec.Struct, frozen=True):
+class SavedAddress(Address, frozen=True, kw_only=True):
     """An address of a person's address book."""
 
     id: UUID
-    recipient: Text
-    phone: Annotated[str, Meta(min_length=3, max_length=32, pattern=r"^[0-9+()\-. ]+$")]
-    city: Text
-    line1: Annotated[str, Meta(min_length=1, max_length=200)]
-    country: Annotated[str, Meta(min_length=2, max_length=60)]
-    region: Optional = ""
-    line2: Annotated[str, Meta(max_length=200)] = ""
-    postcode: Annotated[str, Meta(max_length=20)] = ""
     is_default: bool = False
 
 

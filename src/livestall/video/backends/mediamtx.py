@@ -21,8 +21,8 @@ import msgspec
 from msgspec import Meta
 
 from livestall.base import clock
-from livestall.base.errors import Conflict, Forbidden, Invalid, Unavailable
-from livestall.video.backends.neighbour import APP, BadName, Neighbour, json_object, secret_in, stream_of, text
+from livestall.base.errors import Conflict, Forbidden, Unavailable
+from livestall.video.backends.neighbour import APP, BadName, Neighbour, secret_in, stream_of, text
 from livestall.video.backends.port import Capability, Publisher, Reply
 from livestall.video.model import Grant, Hook, HookKind, Ingress, Online, Stream
 
@@ -76,12 +76,7 @@ class MediaMtx(Neighbour):
     recording_format = "mov"
 
     def parse_hook(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Hook:
-        self.prove(headers, query)
-        fields = json_object(body)
-        action = text(fields, "action", 40)
-        kind = ACTIONS.get(action)
-        if kind is None:
-            raise Invalid(reason=f"MediaMTX has no action {action!r}")
+        fields, kind = self.proven(headers, body, query, ACTIONS)
         if kind == "ignore":  # its own API, metrics and profiles are not ours to open
             raise Forbidden
         app, _, name = text(fields, "path").strip("/").partition("/")

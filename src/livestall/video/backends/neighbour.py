@@ -24,7 +24,7 @@ import structlog
 from livestall.base import ids, keys
 from livestall.base.errors import Invalid, Unavailable
 from livestall.video.backends.port import Capability, Places, Publisher, Replays, Server
-from livestall.video.model import BadHook, Ingest, Online, Playback, Recording, Stream, secret_of
+from livestall.video.model import BadHook, HookKind, Ingest, Online, Playback, Recording, Stream, secret_of
 
 log = structlog.get_logger()
 APP = "live"
@@ -108,6 +108,19 @@ class Neighbour(ABC):
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         if not keys.same((query.get("token") or bearer)[:200], hook_token(self.server.id)):
             raise BadHook
+
+    def proven(
+        self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str], actions: Mapping[str, HookKind]
+    ) -> tuple[Mapping[str, Any], HookKind]:
+        """The fields of a notice in JSON, and what its action is called here. Raises BadHook, and Invalid for an
+        action that is none of these."""
+        self.prove(headers, query)
+        fields = json_object(body)
+        action = text(fields, "action", 40)
+        kind = actions.get(action)
+        if kind is None:
+            raise Invalid(reason=f"{self.server.kind} has no action {action!r}")
+        return fields, kind
 
     async def ask(self, path: str, method: str = "GET", *, missing_is_fine: bool = False) -> bytes:
         """The body of the answer. Raises Unavailable."""

@@ -1783,8 +1783,6 @@ export interface components {
         Role: "viewer" | "host" | "co-host" | "stock-clerk" | "moderator" | "observer";
         /** SavedAddress */
         SavedAddress: {
-            /** Format: uuid */
-            id: string;
             recipient: string;
             phone: string;
             city: string;
@@ -1796,6 +1794,8 @@ export interface components {
             line2: string;
             /** @default  */
             postcode: string;
+            /** Format: uuid */
+            id: string;
             /** @default false */
             is_default: boolean;
         };

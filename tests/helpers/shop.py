@@ -1,11 +1,18 @@
 """A small market to sell in: a seller, a creator with a live show, products in its tray, stock. Rows of the features
-below orders are written as those features store them; everything from stock up is done by its verbs."""
+below orders are written as those features store them; everything from stock up is done by its verbs.
+
+`from helpers.shop import http, shop` in a conftest.py gives its tests the shop, and the application over it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+import pytest
+
+from helpers.http import Http, application
 from livestall import catalog, deals, orders, stock
 from livestall.accounts import Actor
 from livestall.base import clock, ids
@@ -145,3 +152,14 @@ def money(amount: int) -> Money:
 
 
 __all__ = ["ADDRESS", "Article", "Shop", "actor", "clock", "draft", "money"]
+
+
+@pytest.fixture
+async def shop(db: Database) -> Shop:
+    return await Shop.open(db)
+
+
+@pytest.fixture
+async def http(db: Database) -> AsyncIterator[Http]:
+    async with application(db) as http:
+        yield http
