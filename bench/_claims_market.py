@@ -18,10 +18,9 @@ from uuid import UUID
 from _harness import cores, family, free_ports, running, start_on
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent / "tests" / "orders"))
+sys.path.append(str(HERE.parent / "tests"))
 
-from shop import Article, Shop  # noqa: E402  # pyright: ignore[reportMissingImports]
-
+from helpers.shop import Article, Shop  # noqa: E402  # pyright: ignore[reportMissingImports]
 from livestall import accounts, catalog, stock  # noqa: E402
 from livestall.base import devices, ids, keys  # noqa: E402
 from livestall.base.db import Database  # noqa: E402
@@ -108,7 +107,7 @@ class Market:
         return wishes
 
     async def _sell_out(self, article: Article) -> None:
-        from shop import draft  # pyright: ignore[reportMissingImports]
+        from helpers.shop import draft  # pyright: ignore[reportMissingImports]
 
         await self.shop.place(draft(article.line()))
 

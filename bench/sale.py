@@ -25,10 +25,9 @@ import uvloop
 from _harness import RUNS, free_port, report
 
 HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent / "tests" / "orders"))
+sys.path.append(str(HERE.parent / "tests"))
 
-from shop import Shop  # noqa: E402
-
+from helpers.shop import Shop  # noqa: E402
 from livestall import accounts, deals, stock  # noqa: E402
 from livestall.app.migrate import migrate  # noqa: E402
 from livestall.app.postgres import Postgres  # noqa: E402

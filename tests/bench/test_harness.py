@@ -149,3 +149,11 @@ def test_a_picture_is_shown_in_its_group_with_its_words() -> None:
     one = {**_harness.record("curve.x_bend", "", [1.0]), "picture": "../x.svg", "explained": "Why it bends."}
     said = _table.section("curve", [one])
     assert said.index("![curve.x_bend](../x.svg)") < said.index("Why it bends.")
+
+
+@pytest.mark.parametrize("program", sorted(one.stem for one in BENCH.glob("[a-z]*.py")))
+def test_every_measurement_still_finds_what_it_measures(program: str) -> None:
+    """In a process of its own: they change where Python looks for modules."""
+    code = f"import sys; sys.path.insert(0, {str(BENCH)!r}); import {program}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
