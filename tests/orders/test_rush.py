@@ -196,6 +196,18 @@ async def test_orders_that_come_one_behind_the_other_are_answered_in_that_order(
     assert "date" in answers[0][1]
 
 
+async def test_hundreds_of_orders_sent_in_one_piece_are_each_answered(door: Door, shop: Shop) -> None:
+    tea, buyer = await shop.product(3), await door.buyer()
+    many = 400
+    async with wire(door) as (reader, writer):
+        writer.write(b"".join(request(buyer, wish(tea, shop.show)) for _ in range(many)))
+        answers = [await answer_from(reader) for _ in range(many)]
+    refused = [answer["code"] for status, _, answer in answers if status != 201]
+    assert set(refused) <= {"too-fast", "device-too-fast", "sold-out"}
+    assert (len(answers) - len(refused), door.handed_on) == (3, 0)
+    assert await shop.pool(tea.variant) == (3, 3, 3, 0)
+
+
 async def test_an_order_may_come_in_crumbs(door: Door, shop: Shop) -> None:
     tea, buyer = await shop.product(3), await door.buyer()
     async with wire(door) as (reader, writer):

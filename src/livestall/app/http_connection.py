@@ -38,8 +38,8 @@ class HttpConnection(HttpToolsProtocol):
             super()._start_asgi_task(cycle, app)
         elif cycle.more_body:
             self._order = cycle
-        else:  # it came whole while the request before it was answered
-            self._take(cycle)
+        else:  # it came whole while the request before it was answered; not at once, or a thousand of them nest
+            self.loop.call_soon(self._take, cycle)
 
     def _may_be_plain(self, cycle: RequestResponseCycle) -> bool:
         """An order whose body is small, to somebody who reads what they are sent."""

@@ -88,13 +88,15 @@ class Rush:
     async def _look(self, token: str, claim: _Claim) -> None:
         try:
             person = await self._sessions.look(token)
+            if person is None:
+                claim.pass_on()
+            else:
+                claim.enter(person)
         except Refusal as refusal:
             claim.told(refusal)
         except Exception as error:
-            log.warning("a session could not be looked up on the short way", exc_info=error)
+            log.error("an order broke on the short way", exc_info=error)
             claim.pass_on()
-        else:
-            claim.enter(person) if person is not None else claim.pass_on()
 
 
 class _Claim:
