@@ -1,7 +1,7 @@
 """One browser's HTTP connection: uvicorn's own, with a short way for the orders of a rush.
 
 An order that is plain goes from the parser to the line and its answer back to the socket, in one write, without a
-task, an ASGI message or a header looked at twice: half of what a request costs (decision 39). All else is uvicorn's.
+task, an ASGI message or a header looked at twice: a third of what a request costs (decision 39). All else is uvicorn's.
 """
 
 from __future__ import annotations
