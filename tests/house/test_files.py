@@ -40,6 +40,7 @@ NAMED_ROOMS = {
     "orders": {
         "counter",
         "desk",
+        "lane",
         "line",
         "pricing",
         "rush",

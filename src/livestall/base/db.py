@@ -36,6 +36,9 @@ LOST = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncp
 (InternalClientError: asyncpg trips over a server that falls silent halfway.)
 """
 
+MUST = "LS001"
+"""What PostgreSQL says (SQLSTATE) when a condition given to `Tx.must` is not true."""
+
 AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 """Errors that mean: nothing was committed, run the transaction again."""
 
@@ -50,6 +53,10 @@ PARAMETER = re.compile(r"\$(\d+)")
 
 Row = Any
 """A row of an answer: a mapping by column name."""
+
+
+class Changed(Exception):
+    """A condition given to `Tx.must` was not true, so nothing of what was sent with it is written."""
 
 
 class Read:
@@ -78,29 +85,45 @@ class Tx(Read):
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
-        self._later: dict[str, Sequence[Any]] = {}
+        self._later: dict[tuple[str, str], Sequence[Any]] = {}
+        self._musts: list[tuple[str, Sequence[Any]]] = []
 
-    async def later(self, sql: str, *args: Any, extend: bool = False) -> None:
+    async def later(self, sql: str, *args: Any, extend: bool = False, name: str = "") -> None:
         """Send this INSERT, UPDATE or DELETE together with others in one round trip: before the transaction's next
         statement, at the latest before its commit. Errors come then.
 
-        Statements sent together see nothing of each other, so none may need what another writes. The same one again
-        is sent after the first; with `extend`, when every argument is a column of new rows, its rows join the first's.
+        Statements sent together see nothing of each other, so none may need what another writes; but by `name` they
+        may read what this one returns. The same one again is sent after the first; with `extend`, when every argument
+        is a column of new rows, its rows join the first's.
         """
-        known = self._later.get(sql)
+        key = name, sql
+        known = self._later.get(key)
         if known is not None and extend:
-            self._later[sql] = [[*before, *more] for before, more in zip(known, args, strict=True)]
+            self._later[key] = [[*before, *more] for before, more in zip(known, args, strict=True)]
             return
         if known is not None:
             await self.flush()
-        self._later[sql] = args
+        self._later[key] = args
+
+    async def must(self, condition: str, *args: Any) -> None:
+        """Send this condition with the statements of `later`, and look at it before any of them: unless it is true,
+        nothing of them is written and the flush raises Changed. What it locks stays locked until the commit."""
+        self._musts.append((condition, args))
 
     async def flush(self) -> None:
         """Send what waits. Whoever makes a `Tx` calls this before the commit."""
-        if not self._later:
+        if not self._later and not self._musts:
             return
-        later, self._later = self._later, {}
-        await self._connection.execute(_together(tuple(later)), *(column for one in later.values() for column in one))
+        later, musts = self._later, self._musts
+        self._later, self._musts = {}, []
+        statement = _together(tuple(later), tuple(condition for condition, _ in musts))
+        args = [*later.values(), *(args for _, args in musts)]
+        try:
+            await self._connection.execute(statement, *(arg for one in args for arg in one))
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == MUST:
+                raise Changed from error
+            raise
 
     async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
         await self.flush()
@@ -139,8 +162,30 @@ class Tx(Read):
                 yield
                 await self.flush()
         except BaseException:
-            self._later = {}
+            self._later, self._musts = {}, []
             raise
+
+
+class OneStatement(Tx):
+    """A transaction of a single statement: what `later` and `must` gather. There is nothing to begin or to commit, and
+    what it locks is held only while PostgreSQL works on it. Nothing can be asked."""
+
+    async def flush(self) -> None:
+        raise RuntimeError("a transaction of one statement asks nothing, and says nothing twice")
+
+    async def send(self) -> None:
+        """Write it all, or nothing. Raises Changed."""
+        await super().flush()
+
+
+@asynccontextmanager
+async def one_statement(connection: Any) -> AsyncGenerator[Tx]:
+    """A transaction that is sent, and committed, when the block ends without an exception."""
+    begin = time.perf_counter()
+    tx = OneStatement(connection)
+    yield tx
+    await tx.send()
+    TRANSACTION.observe(time.perf_counter() - begin)
 
 
 @asynccontextmanager
@@ -165,16 +210,21 @@ async def begun(connection: Any) -> AsyncGenerator[Tx]:
 
 
 @lru_cache(256)
-def _together(statements: tuple[str, ...]) -> str:
-    """The statements as one, the parameters of each numbered after those of the one before."""
-    if len(statements) == 1:
-        return statements[0]
-    parts: list[str] = []
+def _together(statements: tuple[tuple[str, str], ...], conditions: tuple[str, ...]) -> str:
+    """The statements (name, SQL) and the conditions as one, the parameters of each numbered after those before."""
+    if len(statements) == 1 and not conditions:
+        return statements[0][1]
     taken = 0
-    for sql in statements:
-        parts.append(f"w{len(parts)} as ({PARAMETER.sub(lambda n, taken=taken: f'${int(n[1]) + taken}', sql)})")
-        taken += max(int(n) for n in PARAMETER.findall(sql))
-    return f"with {', '.join(parts)} select"
+
+    def numbered(sql: str) -> str:
+        nonlocal taken
+        before, numbers = taken, [int(n) for n in PARAMETER.findall(sql)]
+        taken += max(numbers, default=0)
+        return PARAMETER.sub(lambda n: f"${int(n[1]) + before}", sql)
+
+    parts = [f"{name or f'w{place}'} as ({numbered(sql)})" for place, (name, sql) in enumerate(statements)]
+    first = f"with {', '.join(parts)} " if parts else ""
+    return first + "select " + ", ".join(f"must({numbered(one)})" for one in conditions)
 
 
 def _jsonb_encode(value: object) -> bytes:

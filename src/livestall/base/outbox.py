@@ -98,6 +98,19 @@ async def emit(tx: Tx, events: Sequence[Event]) -> None:
     )
 
 
+async def emit_read(tx: Tx, event: type[Event], sql: str, *args: object) -> None:
+    """Store the event that a query makes, a row of subject and payload, of what statements sent together return (see
+    `Tx.later`)."""
+    more = {TRACE: trace.here()} if trace.on() else {}
+    number = len(args)
+    await tx.later(
+        f"""insert into outbox (event_id, topic, subject, payload)
+           select ${number + 1}::uuid, ${number + 2}::text, e.subject, e.payload || ${number + 3}::jsonb
+             from ({sql}) e""",
+        *args, ids.new(), event.topic, {key: value for key, value in more.items() if value},
+    )  # fmt: skip
+
+
 async def claim(tx: Tx, listener: str, topics: Sequence[str], limit: int = BATCH) -> list[Delivered] | None:
     """Take the listener's cursor (locked until `tx` ends) and read what follows it; None if another process has it.
 

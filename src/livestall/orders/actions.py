@@ -36,12 +36,17 @@ async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> 
 
     An id that came before gets its order again (`new` False), or SameIdOtherContents. Other refusals: SoldOut,
     LimitReached, DealClosed, DealNotOpen, NotStocked, SeveralSellers, SellerSuspended, UnknownShow. The caller
-    commits, then answers. `ready`: the same drafts, prepared.
+    commits, then answers. `ready`: the same drafts, prepared. If they go straight, nothing is asked, and what was
+    prepared must still hold when `tx` is sent: else that raises Changed, or PostgreSQL's error for an id that came
+    before, and nothing is placed.
     """
     if ready is None:
         ready = await prepare(tx, drafts, Desk())
+    if ready.straight:
+        return await _place_straight(tx, ready)
     limits = ready.prices.limits
     pools = await pricing.lock(tx, ready.prices)
+    ready.desk.saw(pools)
     ready.locked.set()
     known = await _look_again(tx, ready, limits)
     answers: dict[int, Placed | Refusal] = {}
@@ -61,6 +66,19 @@ async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> 
     if len(answers) == len(drafts):
         return [answers[place] for place in range(len(drafts))]
     return [answers.get(place) or _again(ready, answers, one) for place, one in enumerate(drafts)]
+
+
+async def _place_straight(tx: Tx, ready: Ready) -> list[Placed | Refusal]:
+    """Place every draft, or none."""
+    await pricing.still(tx, ready.prices, ready.desk.book)
+    won: list[tuple[Draft, Mold]] = []
+    for one in ready.drafts:
+        mold = ready.molds[one.wish]
+        assert isinstance(mold, Mold)  # or it would not go straight
+        won.append((one, mold))
+    requests = [request for one, mold in won for request in pricing.fresh_requests(one, mold)]
+    await stock.hold_all(tx, requests, ready.desk.pools)
+    return [Placed(one, new=True) for one in await _write(tx, ready, won, ready.numbers)]
 
 
 async def _look_again(tx: Tx, ready: Ready, limits: Set[UUID]) -> dict[UUID, bytes]:
@@ -111,15 +129,23 @@ async def _sell(
                     ready.desk.was_short(line.pool_id)
     if not won:
         return
-    numbers, day = await ready.desk.numbers(tx, len(won)), f"{ready.at:%y%m%d}-"
-    made = [Made(one, mold, day + number, ready.at) for (_, one, mold), number in zip(won, numbers, strict=True)]
+    numbers = await ready.desk.numbers(tx, len(won))
+    made = await _write(tx, ready, [(one, mold) for _, one, mold in won], numbers)
+    for (place, _, _), order in zip(won, made, strict=True):
+        answers[place] = Placed(order, new=True)
+
+
+async def _write(tx: Tx, ready: Ready, won: Sequence[tuple[Draft, Mold]], numbers: Sequence[str]) -> list[Made]:
+    """The new orders, cast from their molds and written."""
+    day = f"{ready.at:%y%m%d}-"
+    made = [Made(one, mold, day + number, ready.at) for (one, mold), number in zip(won, numbers, strict=True)]
     await store.add(tx, made)
     placed: dict[UUID, list[UUID]] = {}
-    for (place, one, mold), order in zip(won, made, strict=True):
-        answers[place] = Placed(order, new=True)
+    for one, mold in won:
         placed.setdefault(mold.seller_id, []).append(one.order_id)
     events = [OrdersPlaced(subject=seller, order_ids=these, at=ready.at) for seller, these in placed.items()]
     await outbox.emit(tx, events)
+    return made
 
 
 async def _found(tx: Tx, ready: Ready, known: Mapping[UUID, bytes]) -> dict[UUID, Placed | Refusal]:

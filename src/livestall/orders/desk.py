@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from uuid import UUID
 
 from livestall import accounts, payments, stock
@@ -49,9 +51,16 @@ async def names_of(read: Read, sellers: Mapping[UUID, accounts.Seller], creator_
     return Names(sellers, creators, market.name)
 
 
+PLENTY = 4
+"""A pool has plenty if it had this many times the units wanted when it was seen last, less what was sold since."""
+
+CAREFUL_SECONDS = 1.0
+"""For how long batches are decided under locks after one that could do without them had to be decided again."""
+
+
 class Desk:
     """What a counter keeps from batch to batch: order numbers drawn in advance, what things cost and are called, and
-    which pools had too little."""
+    which pools had plenty, or too little."""
 
     def __init__(self) -> None:
         self._numbers: list[str] = []
@@ -60,6 +69,10 @@ class Desk:
         self._molds_of: tuple[int, Mapping[UUID, accounts.Creator], str] | None = None
         self._names: tuple[float, set[UUID], Names] | None = None
         self._short: dict[UUID, float] = {}
+        self.pools: dict[UUID, stock.Pool] = {}
+        """Pools as they were seen last: whose they are stays true, their numbers do not."""
+        self._room: dict[UUID, int] = {}
+        self._careful_until = 0.0
 
     async def fill(self, read: Read, count: int) -> None:
         """See to it that `count` numbers are there."""
@@ -68,20 +81,35 @@ class Desk:
 
     async def numbers(self, tx: Tx, count: int) -> list[str]:
         await self.fill(tx, count)
+        return self._draw(count)
+
+    def _draw(self, count: int) -> list[str]:
         self._numbers, taken = self._numbers[count:], self._numbers[:count]
         return taken
 
+    def known_names(self, prices: pricing.Prices) -> Names | None:
+        """Of sellers as in `prices`, of creators and the market as of NAMES_SECONDS ago at most; None if that is not
+        known."""
+        kept = self._names
+        if kept is None or time.monotonic() - kept[0] > NAMES_SECONDS:
+            return None
+        if not {one.creator_id for one in prices.shows.values()} <= kept[1]:
+            return None
+        return Names(prices.sellers, kept[2].creators, kept[2].market)
+
     async def names(self, read: Read, prices: pricing.Prices) -> Names:
-        """Of sellers as of now, of creators and the market as of NAMES_SECONDS ago at most."""
+        """`known_names`, or looked up."""
+        known = self.known_names(prices)
+        if known is not None:
+            return known
         creator_ids = {one.creator_id for one in prices.shows.values()}
         now, kept = time.monotonic(), self._names
-        if kept is None or now - kept[0] > NAMES_SECONDS or not creator_ids <= kept[1]:
-            creator_ids |= set() if kept is None or len(kept[1]) > NAMES_MAX else kept[1]
-            found = await names_of(read, {}, creator_ids)
-            if kept is not None and (found.creators, found.market) == (kept[2].creators, kept[2].market):
-                found = kept[2]
-            kept = self._names = now, creator_ids, found
-        return Names(prices.sellers, kept[2].creators, kept[2].market)
+        creator_ids |= set() if kept is None or len(kept[1]) > NAMES_MAX else kept[1]
+        found = await names_of(read, {}, creator_ids)
+        if kept is not None and (found.creators, found.market) == (kept[2].creators, kept[2].market):
+            found = kept[2]
+        self._names = now, creator_ids, found
+        return Names(prices.sellers, found.creators, found.market)
 
     def molds(self, prices: pricing.Prices, names: Names) -> dict[bytes, Mold]:
         """The molds that were cast at just these prices and names, to be added to."""
@@ -92,6 +120,39 @@ class Desk:
         if not same or len(self._molds) > pricing.ENTRIES_MAX:
             self._molds_of, self._molds = (prices.version, names.creators, names.market), {}
         return self._molds
+
+    def saw(self, pools: Mapping[UUID, stock.Pool]) -> None:
+        """These pools are locked now, and have what they say."""
+        if len(self.pools) > pricing.ENTRIES_MAX:
+            self.pools.clear()
+            self._room.clear()
+        self.pools.update(pools)
+        self._room.update((pool_id, pool.available) for pool_id, pool in pools.items())
+
+    def be_careful(self) -> None:
+        """Something was not as it seemed: decide under locks for a while."""
+        self._careful_until = time.monotonic() + CAREFUL_SECONDS
+
+    def let_go_straight(self, ready: Ready) -> bool:
+        """Whether a batch needs no decision under locks: everything wanted is for sale, without limits for a person and
+        with plenty of units, as far as was seen. Then its numbers are drawn and its units counted as sold, and it says
+        `straight`."""
+        drafts, prices, room = ready.drafts, ready.prices, self._room
+        if prices.claims or prices.limits or time.monotonic() < self._careful_until or not self.book.knows(prices):
+            return False
+        if len({one.order_id.int for one in drafts}) < len(drafts):
+            return False
+        if any(isinstance(one, Refusal) for one in ready.molds.values()):
+            return False
+        units = ready.units
+        if any(room.get(pool_id, 0) < PLENTY * count for pool_id, count in units.items()):
+            return False
+        if len(self._numbers) < len(drafts):
+            return False
+        for pool_id, count in units.items():
+            room[pool_id] -= count
+        ready.numbers = self._draw(len(drafts))
+        return True
 
     def was_short(self, pool_id: UUID) -> None:
         """A claim just found too little in this pool."""
@@ -111,28 +172,44 @@ class Ready:
     def __init__(self, drafts: Sequence[Draft], prices: pricing.Prices, names: Names, desk: Desk) -> None:
         self.drafts, self.prices, self.names, self.desk = drafts, prices, names, desk
         self.locked = asyncio.Event()
-        self.firsts: dict[UUID, int] = {}
-        """Of each id, the place of its first draft: of a double click, the first counts."""
-        for place, one in enumerate(drafts):
-            self.firsts.setdefault(one.order_id, place)
         self.early: Mapping[int, stock.SoldOut] = {}
         """Claims answered already, by their place among those that came; `drafts` are the others."""
+        self.wishes = dict(zip((one.wish for one in drafts), drafts, strict=True))
+        """Of each wish, one who has it."""
         self.at = clock.now()
         self.molds: dict[bytes, Mold | Refusal] = {}
         self.price()
+        self.numbers: Sequence[str] = ()
+        self.straight = desk.let_go_straight(self)
+        """Whether the batch is decided already, and only has to be written: see `actions.place`."""
+
+    @cached_property
+    def firsts(self) -> dict[UUID, int]:
+        """Of each id, the place of its first draft: of a double click, the first counts."""
+        firsts: dict[UUID, int] = {}
+        for place, one in enumerate(self.drafts):
+            firsts.setdefault(one.order_id, place)
+        return firsts
+
+    @cached_property
+    def units(self) -> dict[UUID, int]:
+        """How many units are wanted of each pool."""
+        units: dict[UUID, int] = {}
+        for wish, times in Counter(one.wish for one in self.drafts).items():
+            for line in self.wishes[wish].lines:
+                units[line.pool_id] = units.get(line.pool_id, 0) + times * line.quantity
+        return units
 
     def price(self) -> None:
         """Say of each wish what it would become at the prices of now."""
         self.at = clock.now()
         self.molds = {}
         kept = self.desk.molds(self.prices, self.names)
-        for one in self.drafts:
-            if one.wish in self.molds:
-                continue
-            mold = kept.get(one.wish) or self._mold(one)
-            self.molds[one.wish] = mold
+        for wish, one in self.wishes.items():
+            mold = kept.get(wish) or self._mold(one)
+            self.molds[wish] = mold
             if isinstance(mold, Mold):
-                kept[one.wish] = mold
+                kept[wish] = mold
 
     def _mold(self, draft: Draft) -> Mold | Refusal:
         try:
@@ -143,6 +220,18 @@ class Ready:
         return mold
 
 
+def prepare_at_once(drafts: Sequence[Draft], desk: Desk) -> Ready | None:
+    """`prepare` without asking anything, for a batch that goes straight by what the batches before saw; else None."""
+    prices = pricing.known(drafts, desk.book)
+    if prices.claims or not prices.is_whole:
+        return None
+    names = desk.known_names(prices)
+    if names is None:
+        return None
+    ready = Ready(drafts, prices, names, desk)
+    return ready if ready.straight else None
+
+
 async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Ready:
     """All of `place` that needs no lock, for a batch whose turn has not come: reads and arithmetic. Claims on a pool
     that has just been found short may be answered here, see `_early`."""
@@ -150,7 +239,7 @@ async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Ready:
     names = await desk.names(read, prices)
     await desk.fill(read, len(drafts))
     ready = Ready(drafts, prices, names, desk)
-    short = desk.short(prices.pool_ids)
+    short = [] if ready.straight else desk.short(prices.pool_ids)
     if not short or len(ready.firsts) < len(drafts):
         return ready
     early = await _early(read, ready, short)

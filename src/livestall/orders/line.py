@@ -18,7 +18,8 @@ from prometheus_client import Gauge
 from livestall.base import config, pace
 from livestall.base.errors import Refusal
 from livestall.live import TooFast
-from livestall.orders.counter import Counter, Entry, Told
+from livestall.orders.counter import Counter
+from livestall.orders.lane import Entry, Told
 from livestall.orders.model import Draft, LineTicket, Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import DeviceTooFast, InLineAlready

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from livestall import accounts, catalog, deals, rooms, stock
+from livestall.base import together
 from livestall.base.db import Read, Tx
 from livestall.base.errors import Refusal
 from livestall.base.money import Money
-from livestall.base.together import Ask, at_once
+from livestall.base.together import Ask, Marks, at_once
 from livestall.orders import model
 from livestall.orders.model import Draft, Line, NewOrderLine, Record
 from livestall.orders.model.mold import Mold
@@ -21,24 +22,47 @@ ENTRIES_MAX = 20_000
 
 
 class Book:
-    """What the batches before saw: enough to price the next one with until its locks are there. Then it is looked at
-    again, so an entry may be as old as it likes."""
+    """What the batches before saw: enough to price the next one with. Whether it still holds is looked at when that is
+    decided, so an entry may be as old as it likes. Four pages: listings, shows, offers, sellers."""
 
     def __init__(self) -> None:
         self.listings: dict[UUID, rooms.Listing] = {}
-        self.shows: dict[UUID, rooms.ShowRecord] = {}
+        self.shows: dict[UUID, rooms.Standing] = {}
         self.offers: dict[UUID, catalog.Offer] = {}
         self.sellers: dict[UUID, accounts.Seller] = {}
+        self.marks: tuple[Marks, Marks, Marks, Marks] = {}, {}, {}, {}
+        """Of each page, what tells that an entry still holds (`together.still`)."""
         self.version = 0
         """Another one whenever an entry is."""
 
-    def keep(self, prices: Prices) -> None:
-        for mine, seen in zip(self._all, prices.seen, strict=True):
+    def keep(self, prices: Prices, *, is_changed: bool) -> None:
+        """Write down what was seen; what was looked for and is no more is forgotten."""
+        for mine, seen, marks, marked, ids in zip(
+            self._all, prices.seen, self.marks, prices.marks, prices.ids, strict=True
+        ):
             if len(mine) > ENTRIES_MAX:
                 mine.clear()
+                marks.clear()
+            for gone in ids - seen.keys():
+                mine.pop(gone, None)
+                marks.pop(gone, None)
             mine.update(seen)
-        self.version += 1
+            marks.update(marked)
+        if is_changed:
+            self.version += 1
         prices.version = self.version
+
+    def knows(self, prices: Prices) -> bool:
+        """Whether all that the drafts want is in the book."""
+        return all(ids <= marks.keys() for ids, marks in zip(prices.ids, self.marks, strict=True))
+
+    def differs(self, prices: Prices) -> bool:
+        """Whether anything just seen, priced or not, is not what the book has."""
+        return any(
+            marks.get(one) != mark
+            for marks, marked in zip(self.marks, prices.marks, strict=True)
+            for one, mark in marked.items()
+        )
 
     def open_for(self, prices: Prices) -> None:
         """Give `prices` what is known of what they want."""
@@ -69,10 +93,11 @@ class Prices:
         self.pool_ids: Set[UUID] = {one.pool_id for one in lines}
         self._drafts_shows = {one.show_id for one in wishes if one.show_id is not None}
         self.listings: Mapping[UUID, rooms.Listing] = {}
-        self.shows: Mapping[UUID, rooms.ShowRecord] = {}
+        self.shows: Mapping[UUID, rooms.Standing] = {}
         self.offers: Mapping[UUID, catalog.Offer] = {}
         self.sellers: Mapping[UUID, accounts.Seller] = {}
         self.admissions: dict[tuple[UUID, UUID], deals.Admission | Refusal] = {}
+        self.marks: tuple[Marks, Marks, Marks, Marks] = {}, {}, {}, {}
         self.version = 0
         """Of the book that says the same."""
 
@@ -89,12 +114,14 @@ class Prices:
         return self.listings, self.shows, self.offers, self.sellers
 
     @property
+    def ids(self) -> tuple[Set[UUID], ...]:
+        """What is looked for on each page of the book."""
+        return self.listing_ids, self.show_ids, self.variant_ids, self.seller_ids
+
+    @property
     def is_whole(self) -> bool:
         """Whether all that the drafts want was seen at some time."""
-        return (
-            len(self.listings) == len(self.listing_ids) and len(self.shows) == len(self.show_ids)
-            and len(self.offers) == len(self.variant_ids) and len(self.sellers) == len(self.seller_ids)
-        )  # fmt: skip
+        return all(len(seen) == len(ids) for seen, ids in zip(self.seen, self.ids, strict=True))
 
     @property
     def limits(self) -> set[UUID]:
@@ -103,8 +130,7 @@ class Prices:
 
     def said(self) -> tuple[Any, ...]:
         """All that the price of a draft depends on."""
-        shows = {one.id: (one.state, one.creator_id) for one in self.shows.values()}
-        return self.listings, shows, self.offers, self.sellers, self.admissions
+        return self.listings, self.shows, self.offers, self.sellers, self.admissions
 
     def line(self, draft: Draft, wanted: NewOrderLine) -> tuple[Line, str, UUID]:
         """The line as it would be sold, its currency and its seller. Raises the refusal that stands against it."""
@@ -154,13 +180,28 @@ class Prices:
         return (listing.id, listing.per_buyer) if listing is not None and listing.per_buyer else (None, None)
 
 
-async def look(read: Read, drafts: Sequence[Draft], book: Book) -> Prices:
-    """What the drafts cost, as far as can be seen without locks; `look_again` under them says if that still holds."""
+def _asks(prices: Prices) -> tuple[Ask, Ask, Ask, Ask]:
+    """How each page of the book is read for the drafts."""
+    return (
+        lambda r: rooms.listing(r, list(prices.listing_ids)),
+        lambda r: rooms.standings(r, list(prices.show_ids)),
+        lambda r: catalog.offers(r, list(prices.variant_ids)),
+        lambda r: accounts.sellers(r, prices.seller_ids),
+    )
+
+
+def known(drafts: Sequence[Draft], book: Book) -> Prices:
+    """What the drafts cost, as far as the book says."""
     prices = Prices(drafts)
     book.open_for(prices)
+    return prices
+
+
+async def look(read: Read, drafts: Sequence[Draft], book: Book) -> Prices:
+    """What the drafts cost, as far as can be seen without locks; `look_again` under them says if that still holds."""
+    prices = known(drafts, book)
     if prices.claims or not prices.is_whole:
-        await look_again(read, prices)
-        book.keep(prices)
+        await look_again(read, prices, book=book)
     return prices
 
 
@@ -171,27 +212,28 @@ async def look_again(
     and the drafts have to be priced again."""
     before = prices.said()
     claims = [deals.Claim(*claim) for claim in prices.claims]
-    sellers, shows = prices.seller_ids, prices.show_ids
-    prices.offers, prices.sellers, prices.listings, prices.shows, admitted, *answers = await at_once(
-        read,
-        lambda r: catalog.offers(r, list(prices.variant_ids)),
-        lambda r: accounts.sellers(r, sellers),
-        lambda r: rooms.listing(r, list(prices.listing_ids)),
-        lambda r: rooms.shows(r, list(shows)),
-        lambda r: deals.admit(r, claims),
-        *also,
+    shows, sellers = prices.show_ids, prices.seller_ids
+    marks: list[Marks] = [{} for _ in range(5 + len(also))]
+    prices.listings, prices.shows, prices.offers, prices.sellers, admitted, *answers = await at_once(
+        read, *_asks(prices), lambda r: deals.admit(r, claims), *also, marks=None if book is None else marks
     )
     if prices.seller_ids - sellers or prices.show_ids - shows:  # seen for the first time, or moved
-        prices.sellers, prices.shows = await at_once(
-            read,
-            lambda r: accounts.sellers(r, prices.seller_ids),
-            lambda r: rooms.shows(r, list(prices.show_ids)),
-        )
+        more: list[Marks] = [{}, {}]
+        _, ask_shows, _, ask_sellers = _asks(prices)
+        prices.shows, prices.sellers = await at_once(read, ask_shows, ask_sellers, marks=more)
+        marks[1], marks[3] = more
     prices.admissions = dict(zip(prices.claims, admitted, strict=True))
+    prices.marks = marks[0], marks[1], marks[2], marks[3]
     is_changed = before != prices.said()
-    if is_changed and book is not None:
-        book.keep(prices)
+    if book is not None and (is_changed or book.differs(prices)):
+        book.keep(prices, is_changed=is_changed)
     return is_changed, answers
+
+
+async def still(tx: Tx, prices: Prices, book: Book) -> None:
+    """What `tx` writes depends on this: all that the book says of `prices` holds when it is written."""
+    for ask, ids, marks in zip(_asks(prices), prices.ids, book.marks, strict=True):
+        await together.still(tx, ask, [marks[one] for one in ids])
 
 
 async def lock(tx: Tx, prices: Prices) -> dict[UUID, stock.Pool]:

@@ -19,7 +19,7 @@ from livestall.base import config, devices
 from livestall.base.errors import Refusal
 from livestall.base.http import cookies_of, problem_answer
 from livestall.orders import model
-from livestall.orders.counter import Entry
+from livestall.orders.lane import Entry
 from livestall.orders.line import Line
 from livestall.orders.model import NewOrder
 from livestall.orders.model.mold import Placed

@@ -23,16 +23,18 @@ from livestall.rooms.model import (
     ShowOver,
     ShowRecord,
     ShowState,
+    Standing,
     TrayChanged,
     TrayItem,
 )
 from livestall.rooms.store import listings as listing
-from livestall.rooms.store import pins, roles, shows, shows_offering
+from livestall.rooms.store import pins, roles, shows, shows_offering, standings
 from livestall.rooms.store import tray as listings
 
 __all__ = [
     "HOSTS", "MODERATING", "ON_AIR", "OPEN", "PORTABLE", "SELLING", "Addresses", "Audience", "Like", "Listing", "Pin",
     "PinEnded", "PinStarted", "Role", "Settings", "Show", "ShowMoved", "ShowOver", "ShowRecord", "ShowState",
-    "TrayChanged", "TrayItem", "add_likes", "count_audience", "likes", "listing", "listings", "minutes", "need_role",
-    "pins", "role_in", "roles", "show", "shows", "shows_offering", "stream_now", "visible_show",
+    "Standing", "TrayChanged", "TrayItem", "add_likes", "count_audience", "likes", "listing", "listings", "minutes",
+    "need_role", "pins", "role_in", "roles", "show", "shows", "shows_offering", "standings", "stream_now",
+    "visible_show",
 ]  # fmt: skip

@@ -255,6 +255,14 @@ class ShowRecord(msgspec.Struct, frozen=True, kw_only=True):
         return timedelta(milliseconds=self.ingest_delay_ms)
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What a sale in a show depends on, and not on how many watch."""
+
+    id: UUID
+    state: ShowState
+    creator_id: UUID
+
+
 class Listing(msgspec.Struct, frozen=True):
     """A product offered in a show. `prices` holds the show's own prices by variant; others cost their list price."""
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from livestall.base.db import Read, Row, Tx
-from livestall.rooms.model import Listing, Pin, Role, ShowRecord, ShowState
+from livestall.rooms.model import Listing, Pin, Role, ShowRecord, ShowState, Standing
 
 SHOW = ", ".join(ShowRecord.__struct_fields__)
 
@@ -27,6 +27,11 @@ async def show(read: Read, show_id: UUID) -> ShowRecord | None:
 async def shows(read: Read, show_ids: Sequence[UUID]) -> dict[UUID, ShowRecord]:
     rows = await read.fetch(f"select {SHOW} from show where id = any($1)", list(show_ids))
     return {row["id"]: _show(row) for row in rows}
+
+
+async def standings(read: Read, show_ids: Sequence[UUID]) -> dict[UUID, Standing]:
+    rows = await read.fetch("select id, state, creator_id from show where id = any($1)", list(show_ids))
+    return {row["id"]: Standing(row["id"], ShowState(row["state"]), row["creator_id"]) for row in rows}
 
 
 async def lock_show(tx: Tx, show_id: UUID) -> ShowRecord | None:

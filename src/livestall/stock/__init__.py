@@ -5,6 +5,7 @@ on_hand` is a CHECK. Every verb takes a list and locks pools in the order of the
 """
 
 from livestall.stock.actions import carve, hold, lock, open_more, put_back, receive, release, repair, take, uncarve
+from livestall.stock.actions import hold_all_or_none as hold_all
 from livestall.stock.model import (
     Audit,
     BelowPromised,
@@ -27,6 +28,6 @@ from livestall.stock.store import audited, audits, available, drift, pools, stan
 __all__ = [
     "Audit", "BelowPromised", "Carve", "HoldRequest", "LimitReached", "NotEnoughStock", "NotStocked", "OnHand",
     "OpenMore", "Pool", "PoolClosed", "Repair", "SoldOut", "Stand", "StockChanged", "audited", "audits", "available",
-    "carve", "drift", "hold", "lock", "open_more", "pools", "put_back", "receive", "release", "repair", "stands",
-    "take", "uncarve",
+    "carve", "drift", "hold", "hold_all", "lock", "open_more", "pools", "put_back", "receive", "release", "repair",
+    "stands", "take", "uncarve",
 ]  # fmt: skip

@@ -117,6 +117,19 @@ async def hold(
     return answers
 
 
+async def hold_all_or_none(tx: Tx, requests: Sequence[HoldRequest], pools: Mapping[UUID, Pool]) -> None:
+    """Set units aside for all of the requests, or for none of them, without locking first: for a sale from pools that
+    are known to have plenty. `pools` says whose they are; its numbers may be old. No limit of a person is looked at.
+
+    `tx` raises Changed when it is sent, if a pool is closed or has too few after all.
+    """
+    units: defaultdict[UUID, int] = defaultdict(int)
+    for one in requests:
+        units[one.pool_id] += one.quantity
+    await store.set_aside(tx, Reason.held, pools, units)
+    await store.add_holds(tx, requests, pools)
+
+
 async def release(tx: Tx, order_ids: Collection[UUID], *, expired: bool = False) -> set[UUID]:
     """Give the pending holds of the orders back, because they were cancelled or (`expired`) not paid in time.
 

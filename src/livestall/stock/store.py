@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from livestall.base import outbox
 from livestall.base.columns import Value, columns, each, of_int, of_uuid
 from livestall.base.db import Read, Row, Tx
 from livestall.stock.model import (
@@ -20,6 +21,7 @@ from livestall.stock.model import (
     Reason,
     Repair,
     Stand,
+    StockChanged,
 )
 
 LOCK = "for no key update"
@@ -86,6 +88,9 @@ async def close_pools(tx: Tx, pool_ids: Collection[UUID]) -> None:
 
 _NUMBERS = ("bigints",) * 4
 _MOVEMENT = ("uuids", "uuids", "uuids", *_NUMBERS)
+_ASIDE = ("uuids", "uuids", "uuids", "bigints")
+OLD_SECONDS_MAX = 1.0
+"""How long a sale may have waited for its pools while prices were not looked at."""
 _HOLD = ("uuids", "bigints", "uuids", "uuids", "uuids", "bigints", "bigints")
 
 
@@ -111,6 +116,46 @@ async def change(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], deltas: Map
         f"""insert into stock_movement (reason, pool_id, variant_id, seller_id, on_hand, open, held, sold)
            select $8::text, {each(_MOVEMENT)}""",
         pool_ids, variant_ids, seller_ids, *numbers, reason.value,
+    )  # fmt: skip
+
+
+async def set_aside(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], units: Mapping[UUID, int]) -> None:
+    """Take units out of pools that are not locked yet, with everything else that `tx` sends together, and write one
+    movement each and the event. All or nothing: `tx` raises Changed if one of them is closed or has too few."""
+    pool_ids = sorted(units)
+    wanted = [units[one] for one in pool_ids]
+    await tx.must(
+        f"""(select count(*) from (select pool_id, open - held - sold as available from stock_pool
+                                    where pool_id = any($1::uuid[]) and not closed order by pool_id {LOCK}) p
+              join unnest($1::uuid[], $2::bigint[]) as w(pool_id, units) using (pool_id)
+             where available >= units) = cardinality($1::uuid[])
+            and clock_timestamp() < statement_timestamp() + $3::float8 * interval '1 second'""",
+        pool_ids, wanted, OLD_SECONDS_MAX,
+    )  # fmt: skip
+    rows = [
+        (of_uuid(one), of_uuid(pools[one].variant_id), of_uuid(pools[one].seller_id), of_int(units[one]))
+        for one in pool_ids
+    ]
+    ids, variant_ids, seller_ids, held = columns(_ASIDE, rows)
+    await tx.later(
+        f"""update stock_pool p set held = p.held + d.held
+             from (select {each(("uuids", "bigints"))}) as d(pool_id, held) where p.pool_id = d.pool_id
+        returning p.pool_id, p.variant_id, p.parent_id, p.on_hand, p.open, p.held, p.sold,
+                  case when p.closed then 0 else p.open - p.held - p.sold end as available""",
+        ids, held, name="aside",
+    )  # fmt: skip
+    await tx.later(
+        f"""insert into stock_movement (reason, on_hand, open, sold, pool_id, variant_id, seller_id, held)
+           select $5::text, 0, 0, 0, {each(_ASIDE)}""",
+        ids, variant_ids, seller_ids, held, reason.value,
+    )  # fmt: skip
+    await outbox.emit_read(
+        tx, StockChanged,
+        """select variant_id as subject, to_jsonb(a) - 'parent_id' || jsonb_build_object('subject', variant_id, 'also',
+                  (select coalesce(jsonb_agg(jsonb_build_array(pool_id, available, parent_id is not null)), '[]')
+                     from aside where pool_id <> $1)) as payload
+             from aside a where pool_id = $1""",
+        pool_ids[0],
     )  # fmt: skip
 
 
