@@ -20,7 +20,8 @@ from _harness import Meter, free_port, rss_bytes, running, start_on
 HERE = Path(__file__).parent
 SERVER_CORE, LOAD_CORE = 0, 1
 HELLO = '{"type":"hello"}'
-LOAD_SECONDS = 120
+LOAD_SECONDS = 180
+"""A load that takes longer is ended: the files have their time too (run.py)."""
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def _loading(program: Path, arguments: Sequence[object], paths: Sequence[str]) -
     assert load.stderr is not None
     deadline = Timer(LOAD_SECONDS, load.kill)
     deadline.start()
-    has_ended = False
+    has_ended = is_late = False
     try:
         load.stdin.write("\n".join([*paths, "", ""]))
         load.stdin.flush()
@@ -81,9 +82,12 @@ def _loading(program: Path, arguments: Sequence[object], paths: Sequence[str]) -
     except (BrokenPipeError, ValueError):  # it takes no more, or what it printed is no number
         has_ended = True
     finally:
+        is_late = not deadline.is_alive()
         deadline.cancel()
         load.kill()
         load.wait()
+    if is_late:
+        raise RuntimeError(f"the load took longer than {LOAD_SECONDS} s")
     if has_ended or load.returncode:
         raise RuntimeError(f"the load ended with {load.returncode}: {load.stderr.read().strip()[:300]}")
 

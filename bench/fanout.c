@@ -52,7 +52,7 @@ static void keep(Connection *c, const Piece *piece) {
 static void feed(Connection *c, const uint8_t *data, ssize_t size, void (*got)(Connection *, uint64_t)) {
     Piece piece;
     while (next_piece(&c->in, &data, &size, &piece)) {
-        if (c->is_watched || kind(&c->in) == PING) keep(c, &piece);
+        if (c->is_watched || kind(&c->in) >= CLOSE) keep(c, &piece);
         if (!c->in.left) got(c, c->in.length);
     }
 }
@@ -165,7 +165,8 @@ static void read_paths(void) {
 static int control(Connection *c, uint64_t size) {
     if (kind(&c->in) == PING) pong(c->fd, c->kept, size);
     if (kind(&c->in) == CLOSE) {
-        fprintf(stderr, "a viewer was told to go\n");
+        int code = size < 2 ? 0 : (uint8_t)c->kept[0] << 8 | (uint8_t)c->kept[1];
+        fprintf(stderr, "a viewer of %d was told to go: %d %s\n", viewer_count, code, size > 2 ? c->kept + 2 : "");
         exit(1);
     }
     return kind(&c->in) >= CLOSE;

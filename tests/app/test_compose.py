@@ -27,6 +27,7 @@ import yaml
 from helpers.market import seed, until
 from helpers.patience import PATIENCE_SECONDS
 from helpers.ports import free_ports, free_ports_in_a_row
+from helpers.processes import end
 from helpers.redis_server import redis_running
 from helpers.repository import ROOT
 from livestall.app import cli, settings, watch
@@ -152,8 +153,7 @@ class Composed:
     def start(self, name: str) -> None:
         command = [sys.executable, "-m", "livestall.app.cli", *SERVICES[name]["command"]]
         process = subprocess.Popen(command, env=self.environment(name), stdout=subprocess.DEVNULL)
-        self.stack.callback(process.wait, PATIENCE_SECONDS)
-        self.stack.callback(process.terminate)
+        self.stack.callback(end, process)
 
     def once(self, name: str, *arguments: str) -> str:
         command = [sys.executable, "-m", "livestall.app.cli", *(arguments or SERVICES[name]["command"])]
@@ -170,8 +170,7 @@ class Composed:
         (self.folder / "nginx.conf").write_text(text)
         words = [nginx(), "-p", str(self.folder), "-c", str(self.folder / "nginx.conf"), "-g", "daemon off;"]
         process = subprocess.Popen(words, stderr=subprocess.DEVNULL)
-        self.stack.callback(process.wait, PATIENCE_SECONDS)
-        self.stack.callback(process.terminate)
+        self.stack.callback(end, process)
 
     async def is_ready(self, name: str) -> bool:
         """What the file's own health check says."""

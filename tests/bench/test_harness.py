@@ -7,18 +7,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import UUID
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from helpers.patience import PATIENCE_SECONDS
+from livestall.base import clock
+from livestall.live import Tickets
 
 BENCH = Path(__file__).parents[2] / "bench"
 sys.path.append(str(BENCH))
 
 import _chart  # noqa: E402
 import _curves  # noqa: E402
+import _gateway  # noqa: E402
 import _harness  # noqa: E402
+import _load  # noqa: E402
 import _table  # noqa: E402
 import run  # noqa: E402
 
@@ -72,6 +77,22 @@ def test_waiting_for_a_process_that_ended_says_so() -> None:
     process = _harness.start_on(None, [sys.executable, "-c", "raise SystemExit(3)"], stderr=subprocess.DEVNULL)
     with pytest.raises(RuntimeError, match="ended with 3"):
         _harness.wait_for(_harness.free_port(), process)
+
+
+def test_the_ticket_of_a_load_is_good_for_the_whole_of_it() -> None:
+    """Twenty thousand sockets are opened with one; on a slow machine the last of them minutes later."""
+    path, _, ticket = _gateway.path(7).partition("?ticket=")
+    with clock.travel(_load.LOAD_SECONDS):
+        assert Tickets().read(ticket, UUID(int=int(path[1:]))).role == "viewer"
+
+
+def test_a_load_that_never_ends_is_ended_and_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    endless = tmp_path / "endless"
+    endless.write_text("#!/bin/sh\nexec sleep 600\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(_load, "LOAD_SECONDS", 0.2)
+    with pytest.raises(RuntimeError, match=r"longer than 0\.2 s"):
+        _load.drive(endless, 1, os.getpid(), 1, 1, "", "", "/1")
 
 
 def test_the_page_shows_groups_verdicts_and_what_stands_beside() -> None:

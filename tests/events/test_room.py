@@ -360,7 +360,11 @@ def _own_postgres(factory: pytest.TempPathFactory) -> Postgres:
             parent.chmod(0o755)
     server = Postgres(folder)
     server.start()
-    migrate(server.dsn())
+    try:
+        migrate(server.dsn())
+    except BaseException:
+        server.stop()
+        raise
     return server
 
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from helpers.faults import hung
-from helpers.market import PASSWORD, Cast, Pusher, Served, in_thread, seed, serving, until
+from helpers.market import PASSWORD, Cast, Served, in_thread, seed, serving, until
 from helpers.patience import PATIENCE_SECONDS
 from helpers.ports import free_ports_in_a_row
 from helpers.redis_server import redis_running
@@ -134,14 +134,11 @@ async def test_shows_are_spread_and_one_media_process_killed_is_missed_by_its_ow
             return process(served, "media", 1) not in (None, dying) and (await ready(cast)) == "up"
 
         await until(back, what="the process back")
-        again = await again_on_air(*shows[1])
-        try:
+        async with again_on_air(*shows[1]):
             other.stop.set()
             await watching
             assert (await show_of(*shows[0]))["state"] == "live", "the show beside never stopped"
             other.check()
-        finally:
-            again.stop()
 
 
 async def ready(cast: Cast) -> str:
@@ -170,16 +167,20 @@ async def told_in_the_room(cast: Cast, show: Json) -> str:
         await socket.close()
 
 
-async def again_on_air(cast: Cast, show: Json) -> Pusher:
-    """The host's encoder comes back by itself, with the address it has."""
+@asynccontextmanager
+async def again_on_air(cast: Cast, show: Json) -> AsyncGenerator[None]:
+    """The host's encoder comes back by itself, with the address it has, and sends while the block lasts."""
     pusher = await cast.push(show["id"])
 
     async def live() -> bool:
         found = await show_of(cast, show)
         return found["state"] == "live" and bool(await picture_of(found["playback"]["hls_url"]))
 
-    await until(live, what="the show back on air")
-    return pusher
+    try:
+        await until(live, what="the show back on air")
+        yield
+    finally:
+        pusher.stop()
 
 
 async def test_a_plane_is_up_while_one_of_its_processes_is_whichever_hangs(served: Served, cast: Cast) -> None:

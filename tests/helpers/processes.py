@@ -1,10 +1,15 @@
-"""The processes of a market, as the kernel shows them."""
+"""The processes of a market, as the kernel shows them, and how tests end those that they started."""
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from helpers.patience import PATIENCE_SECONDS
 
 
 class Process(NamedTuple):
@@ -14,6 +19,24 @@ class Process(NamedTuple):
     pid: int
     plane: str
     number: int
+
+
+def end(process: subprocess.Popen[Any], number: int = signal.SIGTERM) -> None:
+    """End a process and wait until it is gone; whoever does not listen is killed."""
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        process.wait(PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def end_group(process: subprocess.Popen[Any]) -> None:
+    """kill -9 a process that leads a group, and whatever it started; also when it has ended itself already."""
+    with suppress(ProcessLookupError):  # nobody of the group is left
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def children_of(parent: int) -> list[int]:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 import uvicorn
 from litestar.types import Receive, Scope, Send
+from prometheus_client import REGISTRY
 
 from helpers.patience import until
 from helpers.shop import Article, Shop
@@ -90,6 +91,11 @@ def wish(tea: Article, show: UUID, quantity: int = 1) -> dict[str, Any]:
     return {"id": str(ids.new()), "show_id": str(show), "lines": [line]}
 
 
+def in_flight() -> float | None:
+    """How many requests are being answered, as the numbers say."""
+    return REGISTRY.get_sample_value("livestall_http_requests_in_flight")
+
+
 async def test_the_short_way_answers_what_the_framework_answers(door: Door, shop: Shop) -> None:
     tea, buyer = await shop.product(3), await door.buyer()
     order = wish(tea, shop.show)
@@ -141,6 +147,29 @@ async def test_a_wrong_body_gets_the_frameworks_problem(door: Door, body: bytes)
     answer = await door.client.post("/api/orders", content=body, headers=headers)
     assert (door.handed_on, answer.headers["content-type"]) == (1, "application/problem+json")
     assert 400 <= answer.status_code < 500
+
+
+async def test_a_short_way_that_breaks_answers_once_and_counts_once(
+    door: Door, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Rush.take
+
+    def breaks(self: Rush, headers: Any, body: bytes, reply: Any) -> None:
+        take(self, headers, body, reply)
+        raise RuntimeError("after all was done")
+
+    monkeypatch.setattr(Rush, "take", breaks)
+    tea, buyer = await shop.product(3), await door.buyer()
+    before, order = in_flight(), wish(tea, shop.show)
+    stranger = await door.buy({**buyer, "Cookie": ""}, order)
+    assert (stranger.status_code, door.handed_on) == (401, 1), "it had been handed on"
+    assert (await door.buy(buyer, order)).status_code in {200, 201}, "it replies once the session is looked up"
+    assert door.handed_on == 2
+    with config.override(Settings(same_waiting_max=0)):
+        refused = await door.buy(buyer, wish(tea, shop.show))
+    assert (refused.status_code, door.handed_on) == (429, 2), "it had replied"
+    await until(lambda: in_flight() == before, what="nobody being answered any more")
+    assert await shop.pool(tea.variant) == (3, 3, 1, 0)
 
 
 async def test_a_session_that_ended_buys_no_more_after_a_moment(

@@ -75,9 +75,9 @@ class Soak:
         shelf = Shelf(cast, show_id)
         buyers = [Customer(await cast.buyer(f"Buyer {n}"), shelf) for n in range(BUYERS)]
         viewers = [Viewer(await cast.buyer(f"Viewer {n}"), show_id).start() for n in range(VIEWERS)]
-        far = far_away(self.line, self.served, show_id)
         killer = Killer(self.served, self.redis)
         hostile = Hostile(await cast.buyer("Mallory"), show_id, self.served.live)
+        far = far_away(self.line, self.served, show_id)
         trouble, over = asyncio.Event(), asyncio.Event()
         storm = [asyncio.create_task(one.run(trouble)) for one in (killer, hostile)]
         work = [camera.run(over), shelf.run_sales(trouble), self._talk(viewers, trouble), self._weigh(trouble)]
@@ -96,6 +96,7 @@ class Soak:
             await asyncio.gather(*(one.stop() for one in viewers))
         finally:
             far.kill()
+            far.wait()
         found += enough(
             {name: killer.kills[name] for name in PLANES}, {name: hostile.done[name] for name in HARM},
             unanswered, {"orders": len(acknowledged), "paid": sum(one.paid for one in buyers), "sales": shelf.sales,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -128,23 +129,24 @@ async def market() -> AsyncIterator[MarketStand]:
 
 @pytest.fixture
 async def stand(market: MarketStand, tmp_path: Path) -> AsyncIterator[Stand]:
-    async for one in serve(market, tmp_path / "media"):
+    async with serve(market, tmp_path / "media") as one:
         yield one
 
 
-async def serve(market: MarketStand, folder: Path, **settings: object) -> AsyncIterator[Stand]:
-    """A media server over `folder`."""
+@asynccontextmanager
+async def serve(market: MarketStand, folder: Path, **settings: object) -> AsyncGenerator[Stand]:
+    """A media server over `folder` that runs while the block lasts."""
     chosen = {"block_seconds": 3.0, "poster_seconds": 1.0, "idle_seconds": 5.0, **settings}
     engine = Engine(folder, Market(market.url), Settings(**chosen))  # type: ignore[arg-type]
-    await engine.start()
-    rtmp = await asyncio.get_running_loop().create_server(engine.rtmp, "127.0.0.1", 0)
     runner = web.AppRunner(create_app(engine), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    async with ClientSession(trust_env=False) as client:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(engine.stop)
+        await engine.start()
+        rtmp = await asyncio.get_running_loop().create_server(engine.rtmp, "127.0.0.1", 0)
+        stack.callback(rtmp.close)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        client = await stack.enter_async_context(ClientSession(trust_env=False))
         base = f"http://127.0.0.1:{runner.addresses[0][1]}"
         yield Stand(engine, market, base, rtmp.sockets[0].getsockname()[1], client)
-    rtmp.close()
-    await engine.stop()
-    await runner.cleanup()

@@ -43,7 +43,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 async def small(market: MarketStand, small_disk: Path, megabytes: tuple[int, int]) -> AsyncIterator[Stand]:
     """A media server on the small disk; `megabytes` are those below which it warns, and that it leaves free."""
     warn, reserve = megabytes
-    async for one in serve(market, small_disk / "media", disk_warn_mb=warn, disk_reserve_mb=reserve):
+    async with serve(market, small_disk / "media", disk_warn_mb=warn, disk_reserve_mb=reserve) as one:
         yield one
 
 

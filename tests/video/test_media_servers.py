@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -19,9 +18,11 @@ import pytest
 
 from helpers.market import Pusher, Served, seed, serving, until
 from helpers.ports import free_ports
+from helpers.processes import end_group
 from livestall import video
 from livestall.app.addresses import addresses_of, marks
 from livestall.app.demo.client import Door, Json
+from livestall.app.guard import PARENT
 from livestall.app.main import create_app
 from livestall.base import clock, config, ids, keys
 from livestall.base.db import Database
@@ -316,13 +317,14 @@ class Second:
             "LIVESTALL_ADDRESS__MEDIA": f"http://127.0.0.1:{self.http}",
             "LIVESTALL_ADDRESS__RTMP": f"rtmp://127.0.0.1:{self.rtmp}/live",
             "LIVESTALL_WATCH__PORT": "0",
+            PARENT: str(os.getpid()),
         }
-        self.process = subprocess.Popen([sys.executable, "-m", "livestall.app.media"], env=self.environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "livestall.app.media"], env=self.environment, start_new_session=True
+        )
 
     def kill(self) -> None:
-        if self.process.poll() is None:
-            os.kill(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        end_group(self.process)
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ import pytest
 from helpers.market import Cast, Pusher, Served, seed, until
 from helpers.patience import PATIENCE_SECONDS
 from helpers.ports import free_ports
+from helpers.processes import end
 from livestall.app.demo.client import Door, Json
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
@@ -69,8 +70,7 @@ class Nginx:
 
     def stop(self) -> None:
         if self.process is not None:
-            self.process.terminate()
-            self.process.wait(PATIENCE_SECONDS)
+            end(self.process)
 
     def close(self) -> None:
         self.stop()

@@ -7,11 +7,11 @@ import errno
 import io
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from uuid import UUID
 
@@ -22,6 +22,9 @@ import pytest
 from tests.video.conftest import MarketStand, Pushers, Stand, serve
 
 from helpers.patience import PATIENCE_SECONDS, until
+from helpers.ports import free_ports
+from helpers.processes import end, end_group
+from livestall.app.guard import PARENT
 from livestall.base import keys
 from livestall.video.backends.embedded import SIGNATURE
 from livestall.video.embedded import recorder
@@ -39,31 +42,32 @@ def shared_secret() -> Iterator[None]:
     keys._state.update(before)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Media:
-    """`livestall media` as a process."""
+    """`livestall media` as a process, which runs while the block lasts; nothing of it is left behind."""
 
     def __init__(self, folder: Path, market: MarketStand) -> None:
-        self.http, self.rtmp = free_port(), free_port()
+        self.http, self.rtmp = free_ports(2)
         self.environment = {
             **os.environ, "LIVESTALL_DATA": str(folder), "LIVESTALL_SECRET": SECRET, "LIVESTALL_WEB__HOST": "127.0.0.1",
             "LIVESTALL_MEDIA__PORT": str(self.http), "LIVESTALL_MEDIA__RTMP_PORT": str(self.rtmp),
-            "LIVESTALL_MEDIA__HOOK_URL": market.url,
+            "LIVESTALL_MEDIA__HOOK_URL": market.url, "LIVESTALL_WATCH__PORT": "0", PARENT: str(os.getpid()),
         }  # fmt: skip
-        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Media:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        end_group(self.process)
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "livestall.app.media"], env=self.environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "livestall.app.media"], env=self.environment, start_new_session=True
+        )
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
-            self.process.wait(PATIENCE_SECONDS)
+    def kill(self) -> None:
+        """kill -9, without a word."""
+        end_group(self.process)
 
     def stream(self, stream_id: UUID) -> str:
         return f"http://127.0.0.1:{self.http}/media/{stream_id}"
@@ -120,37 +124,35 @@ async def test_the_replay_is_there_when_the_stream_is_finished(stand: Stand, pus
 async def test_kill_minus_nine_loses_no_part_and_the_numbers_go_on(
     market: MarketStand, tmp_path: Path, push: Pushers, shared_secret: None
 ) -> None:
-    media = Media(tmp_path, market)
-    media.start()
     stream_id, secret = market.add()
-    base = media.stream(stream_id)
-    async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-        await until(lambda: connects(media.rtmp))
-        push(f"rtmp://127.0.0.1:{media.rtmp}/live/{stream_id}?k={secret}")
-        playlist = ""
-        while playlist.count("#EXTINF") < 2:
-            playlist = (await client.get(f"{base}/live.m3u8")).text
-        media.kill()
-        media.start()
-        await until(lambda: connects(media.rtmp))
-        before, count = await replayed(client, base)
-        assert before >= told(playlist) - 0.01
-        assert count == pytest.approx(before * 20, abs=2)
-        push(f"rtmp://127.0.0.1:{media.rtmp}/live/{stream_id}?k={secret}")
-        while (answer := await client.get(f"{base}/live.m3u8")).status_code == 404:
-            pass
-        after = answer.text
-        assert first_number(after) > first_number(playlist)
-        assert "#EXT-X-DISCONTINUITY\n" in after
-        assert not names(after) & names(playlist)
-        done = await media.control(client, "finish", {"stream": stream_id})
-        recording = msgspec.json.decode(done.content, type=Recording)
-        seconds, _ = await replayed(client, base)
-        assert seconds == pytest.approx(recording.duration_ms / 1000, abs=0.01)
-        assert seconds > before
-    media.kill(signal.SIGTERM)
-    assert media.process is not None
-    assert media.process.returncode == 0
+    with Media(tmp_path, market) as media:
+        base = media.stream(stream_id)
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            await until(lambda: connects(media.rtmp))
+            push(f"rtmp://127.0.0.1:{media.rtmp}/live/{stream_id}?k={secret}")
+            playlist = ""
+            while playlist.count("#EXTINF") < 2:
+                playlist = (await client.get(f"{base}/live.m3u8")).text
+            media.kill()
+            media.start()
+            await until(lambda: connects(media.rtmp))
+            before, count = await replayed(client, base)
+            assert before >= told(playlist) - 0.01
+            assert count == pytest.approx(before * 20, abs=2)
+            push(f"rtmp://127.0.0.1:{media.rtmp}/live/{stream_id}?k={secret}")
+            while (answer := await client.get(f"{base}/live.m3u8")).status_code == 404:
+                pass
+            after = answer.text
+            assert first_number(after) > first_number(playlist)
+            assert "#EXT-X-DISCONTINUITY\n" in after
+            assert not names(after) & names(playlist)
+            done = await media.control(client, "finish", {"stream": stream_id})
+            recording = msgspec.json.decode(done.content, type=Recording)
+            seconds, _ = await replayed(client, base)
+            assert seconds == pytest.approx(recording.duration_ms / 1000, abs=0.01)
+            assert seconds > before
+        end(media.process)
+        assert media.process.returncode == 0
 
 
 def told(playlist: str) -> float:
@@ -208,12 +210,12 @@ async def test_control_calls_must_be_signed(stand: Stand) -> None:
 
 
 async def test_nothing_is_recorded_when_recording_is_off(market: MarketStand, tmp_path: Path, push: Pushers) -> None:
-    async for stand in off(market, tmp_path):
+    async with off(market, tmp_path) as stand:
         stream_id, secret = market.add()
         push(stand.address(stream_id, secret))
-        await until(lambda s=stand: s.engine.online())
+        await until(stand.engine.online)
         assert await stand.engine.finish(stream_id) is None
 
 
-def off(market: MarketStand, folder: Path) -> AsyncIterator[Stand]:
+def off(market: MarketStand, folder: Path) -> AbstractAsyncContextManager[Stand]:
     return serve(market, folder, record=False)

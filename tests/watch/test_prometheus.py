@@ -18,6 +18,7 @@ import yaml
 from helpers.market import Pusher, Served, seed, serving, until
 from helpers.patience import PATIENCE_SECONDS
 from helpers.ports import free_ports, free_ports_in_a_row
+from helpers.processes import end
 from helpers.repository import ROOT
 from livestall.app.demo.client import Door, Refused, Socket
 from livestall.base import ids
@@ -101,8 +102,7 @@ class Prometheus:
         )  # fmt: skip
 
     def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(PATIENCE_SECONDS)
+        end(self.process)
         self.log.close()
 
     async def ask(self, path: str, **query: str) -> Any:

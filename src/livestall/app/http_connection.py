@@ -60,7 +60,16 @@ class HttpConnection(HttpToolsProtocol):
 
     def _take(self, cycle: RequestResponseCycle) -> None:
         traffic.IN_FLIGHT.inc()
-        reply = partial(self._reply, cycle, time.perf_counter())
+        begun, is_due = time.perf_counter(), True
+
+        def reply(answer: Answer | None) -> None:
+            """Once: whoever breaks after it has replied, or replies after it broke, is not heard again."""
+            nonlocal is_due
+            if is_due:
+                is_due = False
+                traffic.IN_FLIGHT.dec()
+                self._reply(cycle, begun, answer)
+
         try:
             self._rush.take(dict(cycle.scope["headers"]), bytes(cycle.body), reply)
         except Exception as error:
@@ -68,7 +77,6 @@ class HttpConnection(HttpToolsProtocol):
             reply(None)
 
     def _reply(self, cycle: RequestResponseCycle, begun: float, answer: Answer | None) -> None:
-        traffic.IN_FLIGHT.dec()
         if cycle.response_complete:
             return
         if answer is None:

@@ -122,6 +122,30 @@ def test_a_product_outside_a_show(window: Window, phone: bool, language: str, sc
     one.shot("product")
 
 
+@look
+def test_a_product_that_is_sold_out_says_so_and_leads_on(
+    window: Window, phone: bool, language: str, scheme: str
+) -> None:
+    one = window(phone=phone, language=language, scheme=scheme)
+    page = one.page
+    product = page.request.get("/api/products").json()["items"][0]["id"]
+
+    def sell_out(route: Any) -> None:
+        found = route.fetch()
+        body = found.json()
+        body["variants"] = [variant | {"available": 0} for variant in body["variants"]]
+        route.fulfill(response=found, json=body)
+
+    page.route(f"**/api/products/{product}", sell_out)
+    page.goto(f"/products/{product}")
+    gone, onward = ("已售完", "看看谁在直播") if language == "zh" else ("Sold out", "See who is live now")
+    expect(page.get_by_role("button", name=gone)).to_be_disabled()
+    one.look("product-sold-out")
+    page.locator("main").get_by_role("link", name=onward).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1, name="正在直播" if language == "zh" else "Live now")).to_be_visible()
+
+
 def test_the_language_follows_the_button_and_stays(window: Window) -> None:
     page = window(language="en").page
     page.goto("/")

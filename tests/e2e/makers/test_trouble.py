@@ -54,7 +54,11 @@ def encoder(served: Served, cast: Cast) -> Iterator[Encoder]:
             ingest = await there.creator.get(f"/api/shows/{show['id']}/ingest")
             address = f"{ingest['rtmp_server']}/{ingest['rtmp_key']}"
             pusher = Pusher(address, keyframe_seconds=12)
-            await there.go_live(show["id"])
+            try:
+                await there.go_live(show["id"])
+            except BaseException:
+                pusher.stop()
+                raise
             return Encoder(address, show["id"], pusher)
 
     one = in_thread(begin)

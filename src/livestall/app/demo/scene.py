@@ -37,6 +37,12 @@ CHINESE_FONTS = (
     "C:/Windows/Fonts/msyhbd.ttc",
 )
 
+WHITE, STROKE = (255, 255, 255, 255), 1
+"""Pillow's own letters are thin: drawn a little bolder, they are read on a phone."""
+
+TITLE_SIZES, TITLE_ROOM = (24, 22, 20, 18, 16, 14), 250
+"""The largest in which a title goes into so many pixels is taken."""
+
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -115,7 +121,7 @@ def _caption(goods: Goods) -> Image.Image:
     """Name in both languages; the price is the room's to tell."""
     image = _pill(540, 132, (12, 12, 20, 120), 28)
     pen = ImageDraw.Draw(image)
-    pen.text((28, 18), goods.en, font=font(36), fill=(255, 255, 255, 255))
+    pen.text((28, 18), goods.en, font=font(36), fill=WHITE, stroke_width=STROKE)
     if (script := chinese_font(30)) is not None:
         pen.text((28, 74), goods.zh, font=script, fill=(255, 255, 255, 215))
     return image
@@ -139,9 +145,11 @@ class Scene:
         image = _pill(316, 60, (12, 12, 20, 120), 30)
         pen = ImageDraw.Draw(image)
         pen.ellipse((20, 21, 38, 39), fill=(255, 60, 72, 255))
-        plain = all(ord(one) < 0x250 for one in title)
-        chosen = font(24) if plain else chinese_font(22) or font(24)
-        pen.text((50, 30), title.partition(":")[0][:20], font=chosen, fill=(255, 255, 255, 255), anchor="lm")
+        words = title.partition(":")[0][:24]
+        plain = all(ord(one) < 0x250 for one in words)
+        sizes = [font(size) if plain else chinese_font(size) or font(size) for size in TITLE_SIZES]
+        chosen = next((one for one in sizes if one.getlength(words) <= TITLE_ROOM), sizes[-1])
+        pen.text((50, 30), words, font=chosen, fill=WHITE, anchor="lm")
         return image
 
     def _clock_at(self, at: float) -> Planes:
@@ -149,7 +157,8 @@ class Scene:
         if text != self._clock_text:
             self._clock_text = text
             image = _pill(212, 60, (12, 12, 20, 120), 30)
-            ImageDraw.Draw(image).text((106, 30), text, font=self._clock_font, fill=(255, 255, 255, 255), anchor="mm")
+            pen = ImageDraw.Draw(image)
+            pen.text((106, 30), text, font=self._clock_font, fill=WHITE, stroke_width=STROKE, anchor="mm")
             self._clock = Planes(image)
         return self._clock
 

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -65,6 +66,7 @@ export function ProductView({ productId, renderCheckout }: Props) {
           ))}
         </ul>}
         <div className={styles.buy}><Button tone="buy" size="large" wide disabled={gone} onClick={() => setOpen(true)}>{t(gone ? "gone" : "buy")}</Button></div>
+        {gone && <Link to="/" className={styles.onward}><Icon name="play" filled size={16} />{t("onward")}</Link>}
         {product.description && <section className={styles.text}><h2>{t("about")}</h2>{product.description.split(/\n+/).map((part, index) => <p key={index}>{part}</p>)}</section>}
       </div>
       {open && renderCheckout({ offer, place, onClose: () => setOpen(false) })}
