@@ -23,7 +23,7 @@ class Settings(config.Section, frozen=True, kw_only=True):
     creator_basis_points: Annotated[
         int, Meta(ge=0, le=8000, description="ten-thousandths of a show's order estimated for the show's creator")
     ] = 1000
-    batch_max: Annotated[int, Meta(ge=1, le=2000, description="most orders decided in one transaction")] = 500
+    batch_max: Annotated[int, Meta(ge=1, le=2000, description="most orders decided in one transaction")] = 250
     waiting_max: Annotated[
         int, Meta(ge=1, le=1_000_000, description="most claims in line at one lane; who comes then is sent away")
     ] = 50_000
