@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
@@ -31,7 +30,6 @@ BYES = Counter("livestall_socket_byes_total", "Connections that were told why th
 BYE_RETRY_SECONDS = 2.0
 BYE_SECONDS = 1.0
 ANSWER_SECONDS = 3.0
-_UNTRACED = nullcontext()
 TEXT, PING, PONG, CLOSE = WSMsgType.TEXT, WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE
 
 
@@ -208,7 +206,10 @@ class Connection(WSListener):
         start = self._server.takes(envelope.type)
         is_traced = envelope.traceparent is not None and trace.on()
         if start is not None:
-            with trace.following(envelope.traceparent or "", "socket command") if is_traced else _UNTRACED:
+            if is_traced:
+                with trace.following(envelope.traceparent or "", "socket command"):
+                    self._start(start, envelope.type, envelope.id, payload)
+            else:
                 self._start(start, envelope.type, envelope.id, payload)
             return
         work = self._run(envelope.type, envelope.id, payload)

@@ -123,10 +123,11 @@ async def hold_all_or_none(tx: Tx, requests: Sequence[HoldRequest], pools: Mappi
 
     `tx` raises Changed when it is sent, if a pool is closed or has too few after all.
     """
-    units: defaultdict[UUID, int] = defaultdict(int)
+    units: dict[int, int] = {}  # by the number of the pool's id, which is found faster
     for one in requests:
-        units[one.pool_id] += one.quantity
-    await store.set_aside(tx, Reason.held, pools, units)
+        number = one.pool_id.int
+        units[number] = units.get(number, 0) + one.quantity
+    await store.set_aside(tx, Reason.held, pools, {UUID(int=number): count for number, count in units.items()})
     await store.add_holds(tx, requests, pools)
 
 

@@ -161,10 +161,11 @@ async def set_aside(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], units: M
 
 async def add_holds(tx: Tx, requests: Sequence[HoldRequest], pools: Mapping[UUID, Pool]) -> None:
     """Holds that want the same of the same pool differ in who wants it: if all do, the rest is sent once."""
-    kinds: dict[tuple[UUID, int, UUID | None, int, int], Sequence[Value]] = {}
+    kinds: dict[tuple[int, ...], Sequence[Value]] = {}
     alike: list[Sequence[Value]] = []
     for one in requests:
-        key = one.pool_id, one.quantity, one.counts_for, one.line_no, one.attempt
+        counts_for = 0 if one.counts_for is None else one.counts_for.int
+        key = one.pool_id.int, one.quantity, counts_for, one.line_no, one.attempt
         if key not in kinds:
             pool = pools[one.pool_id]
             kinds[key] = (

@@ -80,11 +80,8 @@ class Mold:
             return _encode(self.view(self.record(order_id, order_id, number, b"", address, at)))
         if self.shape is None:
             self.shape = _Shape(self)
-        start, before_number, before_address, rest = self.shape.at(at)
         said = b"null" if address is None else _encode(address)
-        return b'%b%b%b%b"%b%b%b' % (
-            start, _encode(order_id), before_number, number.encode(), before_address, said, rest
-        )  # fmt: skip
+        return self.shape.fill(_encode(order_id), number.encode(), said, at)
 
 
 @lru_cache(16)
@@ -101,22 +98,16 @@ class _Shape:
         marks = (_MARK_ID, _MARK_NUMBER, _MARK_ADDRESS, _MARK_AT, expires_at, _MARK_AT)
         rest = _encode(mold.view(mold.record(_MARK_ID, _MARK_ID, _MARK_NUMBER, b"", _MARK_ADDRESS, _MARK_AT)))
         self._seconds = timedelta(seconds=mold.seconds)
-        self._parts: list[bytes] = []
+        form: list[bytes] = []
         for mark in marks:
             part, rest = rest.split(_encode(mark), 1)
-            self._parts.append(part)
-        self._rest = rest
-        self._at: tuple[datetime, tuple[bytes, bytes, bytes, bytes]] | None = None
+            form += part.replace(b"%", b"%%"), b'"%b"' if mark is _MARK_NUMBER else b"%b"
+        self._form = b"".join((*form, rest.replace(b"%", b"%%")))
 
-    def at(self, at: datetime) -> tuple[bytes, bytes, bytes, bytes]:
-        """What stands before the id, between it and the number, between that and the address, and behind it. The
-        number stands in quotes."""
-        if self._at is None or self._at[0] != at:
-            start, before_number, before_address, before_at, before_end, before_history = self._parts
-            said, end = _times(at, self._seconds)
-            times = b"%b%b%b%b%b%b%b" % (before_at, said, before_end, end, before_history, said, self._rest)
-            self._at = at, (start, before_number + b'"', before_address, times)
-        return self._at[1]
+    def fill(self, order_id: bytes, number: bytes, address: bytes, at: datetime) -> bytes:
+        """The answer to an order; everything but its number is JSON."""
+        said, end = _times(at, self._seconds)
+        return self._form % (order_id, number, address, said, end, said)
 
 
 class Made:
