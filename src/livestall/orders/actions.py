@@ -70,7 +70,7 @@ async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> 
 
 async def _place_straight(tx: Tx, ready: Ready) -> list[Placed | Refusal]:
     """Place every draft, or none."""
-    await pricing.still(tx, ready.prices, ready.desk.book)
+    await pricing.still(tx, ready.prices)
     won: list[tuple[Draft, Mold]] = []
     for one in ready.drafts:
         mold = ready.molds[one.wish]

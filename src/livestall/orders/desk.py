@@ -130,7 +130,8 @@ class Desk:
         self._room.update((pool_id, pool.available) for pool_id, pool in pools.items())
 
     def be_careful(self) -> None:
-        """Something was not as it seemed: decide under locks for a while."""
+        """Something was not as it seemed: decide under locks for a while, and until it was seen again."""
+        self._room.clear()
         self._careful_until = time.monotonic() + CAREFUL_SECONDS
 
     def let_go_straight(self, ready: Ready) -> bool:
@@ -138,7 +139,7 @@ class Desk:
         with plenty of units, as far as was seen. Then its numbers are drawn and its units counted as sold, and it says
         `straight`."""
         drafts, prices, room = ready.drafts, ready.prices, self._room
-        if prices.claims or prices.limits or time.monotonic() < self._careful_until or not self.book.knows(prices):
+        if prices.claims or prices.limits or time.monotonic() < self._careful_until or not prices.is_marked:
             return False
         if len({one.order_id.int for one in drafts}) < len(drafts):
             return False

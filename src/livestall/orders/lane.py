@@ -299,8 +299,6 @@ class Lane:
             self.done += len(batch) + turn.early
             turn.locked.set()
             turn.over.set()
-        if turn.ready is not None and turn.ready.straight:
-            STRAIGHT.inc()
         if self._committed is not None:
             self._committed()
         now = time.monotonic()
@@ -374,7 +372,9 @@ class Lane:
             await connection.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
         is_straight = ready is not None and ready.straight
         async with one_statement(connection) if is_straight else begun(connection) as tx:
-            return await self._verb(tx, drafts, ready)
+            answers = await self._verb(tx, drafts, ready)
+        STRAIGHT.inc(is_straight)
+        return answers
 
     def _hang_up(self, leg: int) -> None:
         connection, self._legs[leg] = self._legs[leg], None

@@ -35,7 +35,7 @@ class Book:
         self.version = 0
         """Another one whenever an entry is."""
 
-    def keep(self, prices: Prices, *, is_changed: bool) -> None:
+    def keep(self, prices: Prices) -> None:
         """Write down what was seen; what was looked for and is no more is forgotten."""
         for mine, seen, marks, marked, ids in zip(
             self._all, prices.seen, self.marks, prices.marks, prices.ids, strict=True
@@ -48,13 +48,8 @@ class Book:
                 marks.pop(gone, None)
             mine.update(seen)
             marks.update(marked)
-        if is_changed:
-            self.version += 1
+        self.version += 1
         prices.version = self.version
-
-    def knows(self, prices: Prices) -> bool:
-        """Whether all that the drafts want is in the book."""
-        return all(ids <= marks.keys() for ids, marks in zip(prices.ids, self.marks, strict=True))
 
     def differs(self, prices: Prices) -> bool:
         """Whether anything just seen, priced or not, is not what the book has."""
@@ -70,6 +65,8 @@ class Book:
         prices.shows = _known(self.shows, prices.show_ids)
         prices.offers = {one.variant_id: one for one in _known(self.offers, prices.variant_ids).values()}
         prices.sellers = _known(self.sellers, prices.seller_ids)
+        listings, shows, offers, sellers = (_known(*one) for one in zip(self.marks, prices.ids, strict=True))
+        prices.marks = listings, shows, offers, sellers
         prices.version = self.version
 
     @property
@@ -98,6 +95,7 @@ class Prices:
         self.sellers: Mapping[UUID, accounts.Seller] = {}
         self.admissions: dict[tuple[UUID, UUID], deals.Admission | Refusal] = {}
         self.marks: tuple[Marks, Marks, Marks, Marks] = {}, {}, {}, {}
+        """Of just what the drafts are priced with: the book may know better by the time they are written."""
         self.version = 0
         """Of the book that says the same."""
 
@@ -122,6 +120,11 @@ class Prices:
     def is_whole(self) -> bool:
         """Whether all that the drafts want was seen at some time."""
         return all(len(seen) == len(ids) for seen, ids in zip(self.seen, self.ids, strict=True))
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it can be told of all that the drafts want if it still holds."""
+        return all(ids <= marks.keys() for ids, marks in zip(self.ids, self.marks, strict=True))
 
     @property
     def limits(self) -> set[UUID]:
@@ -226,13 +229,13 @@ async def look_again(
     prices.marks = marks[0], marks[1], marks[2], marks[3]
     is_changed = before != prices.said()
     if book is not None and (is_changed or book.differs(prices)):
-        book.keep(prices, is_changed=is_changed)
+        book.keep(prices)
     return is_changed, answers
 
 
-async def still(tx: Tx, prices: Prices, book: Book) -> None:
-    """What `tx` writes depends on this: all that the book says of `prices` holds when it is written."""
-    for ask, ids, marks in zip(_asks(prices), prices.ids, book.marks, strict=True):
+async def still(tx: Tx, prices: Prices) -> None:
+    """What `tx` writes depends on this: all that `prices` says holds when it is written."""
+    for ask, ids, marks in zip(_asks(prices), prices.ids, prices.marks, strict=True):
         await together.still(tx, ask, [marks[one] for one in ids])
 
 
