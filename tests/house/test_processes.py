@@ -55,7 +55,7 @@ def test_starts_stops_and_starts_again_quickly(served: Served):
     secret = served.folder / "data" / "secret"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     first = secret.read_text()
-    (database,) = served.folder.rglob("PG_VERSION")
+    (database,) = served.folder.rglob("data/PG_VERSION")
     made_at = database.stat().st_mtime_ns
     family = served.descendants()
     assert len(family) >= 5
