@@ -163,6 +163,10 @@ async def test_a_begun_transaction_is_undone_as_a_whole_and_a_savepoint_alone(cu
             async with tx.savepoint():
                 await tx.later(SAY, 2, "black")
                 await tx.must("false")
+        with pytest.raises(KeyError):
+            async with tx.savepoint():
+                await tx.must("false")  # never sent: what it was for is given up
+                raise KeyError
         await tx.later(ADD, [3], ["blue"])
     assert await told(cups) == [(1, "white"), (2, "red"), (3, "blue")]
 

@@ -213,7 +213,7 @@ async def test_what_is_traced_is_traced_on_the_short_way_too(
 
 async def test_what_has_to_be_decided_never_goes_straight(shop: Shop, counter: Counter, window: Window) -> None:
     tea, cup = await shop.product(400), await shop.product(400, per_buyer=2)
-    rare = await shop.product(13)
+    rare, bowl = await shop.product(13), await shop.product(400)
     deal = await shop.flash(tea, quota=300, per_buyer=2)
     twice, buyer = draft(tea.line()), ids.new()
     other = draft(tea.line(2), buyer=twice.buyer_id, order_id=twice.order_id)
@@ -224,11 +224,11 @@ async def test_what_has_to_be_decided_never_goes_straight(shop: Shop, counter: C
         ("a double click", [twice, twice, other], [Placed, Placed, SameIdOtherContents]),
         ("an unknown article", [draft(NewOrderLine(ids.new(), 1)), draft(tea.line())], [stock.NotStocked, Placed]),
         ("an unknown show", [draft(tea.line(), show=ids.new()), draft(tea.line())], [UnknownShow, Placed]),
-        ("another's listing", [draft(NewOrderLine(tea.variant, 1, cup.listing))], [stock.NotStocked]),
+        ("another's listing", [draft(NewOrderLine(tea.variant, 1, bowl.listing))], [stock.NotStocked]),
         ("too few", [draft(rare.line(4))], [Placed]),
     ]  # fmt: skip
     with clock.travel(11):
-        await get_to_know(counter, tea, cup)
+        await get_to_know(counter, tea, cup, bowl)
         await get_to_know(counter, rare)
         window.ways.clear()
         for what, drafts, expected in cases:
