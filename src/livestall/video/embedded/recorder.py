@@ -1,8 +1,8 @@
 """One growing fMP4 file per stream, and an index beside it, one JSON line an entry.
 
 Both only grow, so a process that is killed leaves a good recording up to the last part that was written; `load` finds
-the parts that the index does not know yet. All disk work is done by one writer thread: a slow or full disk must not stop
-the show, so viewers may have been shown a part that a kill keeps from the recording.
+the parts that the index does not know yet. All disk work is done by one writer thread: a slow or full disk must not
+stop the show, so viewers may have been shown a part that a kill keeps from the recording.
 """
 
 from __future__ import annotations
