@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 import schemathesis
 import schemathesis.specs.openapi.schemas  # now: Python 3.11 may trip over a deep import while other threads compile
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, settings, strategies
 
 from helpers.market import in_thread, seed, serving
 from helpers.patience import PATIENCE_SECONDS
 from livestall.app.demo.client import Door
 
 EXAMPLES = 4
+strategies.from_regex("a").validate()  # imports the rest of it now, for the same reason
 
 
 @pytest.fixture(scope="module")
