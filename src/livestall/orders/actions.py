@@ -77,7 +77,7 @@ async def _place_straight(tx: Tx, ready: Ready) -> list[Placed | Refusal]:
         assert isinstance(mold, Mold)  # or it would not go straight
         won.append((one, mold))
     requests = [request for one, mold in won for request in pricing.fresh_requests(one, mold)]
-    await stock.hold_all(tx, requests, ready.desk.pools)
+    await stock.hold_all(tx, requests, ready.pools)
     return [Placed(one, new=True) for one in await _write(tx, ready, won, ready.numbers)]
 
 

@@ -124,8 +124,7 @@ class Desk:
     def saw(self, pools: Mapping[UUID, stock.Pool]) -> None:
         """These pools are locked now, and have what they say."""
         if len(self.pools) > pricing.ENTRIES_MAX:
-            self.pools.clear()
-            self._room.clear()
+            self.pools, self._room = {}, {}  # not cleared: a batch under way may hold the old ones
         self.pools.update(pools)
         self._room.update((pool_id, pool.available) for pool_id, pool in pools.items())
 
@@ -152,7 +151,7 @@ class Desk:
             return False
         for pool_id, count in units.items():
             room[pool_id] -= count
-        ready.numbers = self._draw(len(drafts))
+        ready.numbers, ready.pools = self._draw(len(drafts)), self.pools
         return True
 
     def was_short(self, pool_id: UUID) -> None:
@@ -181,6 +180,7 @@ class Ready:
         self.molds: dict[bytes, Mold | Refusal] = {}
         self.price()
         self.numbers: Sequence[str] = ()
+        self.pools: Mapping[UUID, stock.Pool] = {}
         self.straight = desk.let_go_straight(self)
         """Whether the batch is decided already, and only has to be written: see `actions.place`."""
 
