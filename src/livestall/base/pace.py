@@ -37,8 +37,8 @@ class Pace:
 
     `path` is shared with other processes of this host; None keeps the pace of this process alone. There is no lock: two
     processes that count the same key at the very same moment may count one for two, which is less than a lock costs
-    everybody. When four others that
-    are still being paced fall on the same place of the table, the one that has least to wait is forgotten.
+    everybody. When four others that are still being paced fall on the same place of the table, the one that has least
+    to wait is forgotten.
     """
 
     def __init__(self, path: Path | None = None, now: Callable[[], float] = time.monotonic) -> None:
