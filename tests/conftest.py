@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from livestall.accounts import Actor
 from livestall.app.migrate import migrate
@@ -20,6 +21,9 @@ from livestall.base.db import Database
 from livestall.base.outbox import Relay
 
 logs.set_up("tests", as_json=False, level="error")
+settings.register_profile("random", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("steady", settings.get_profile("random"), derandomize=True)
+settings.load_profile("steady")  # the same examples in every run; others: `pytest --hypothesis-profile=random`
 SETTINGS = """
 synchronous_commit = on
 max_connections = 200

@@ -50,7 +50,7 @@ async def state(db: Database) -> tuple[list[ledger.Entry], dict[Account, Balance
         return await all_entries(read), await ledger.balances(read, ACCOUNTS)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(batches)
 async def test_debits_equal_credits_and_totals_equal_sums(
     db: Database, sequence: list[list[Transfer] | tuple[int, Phase, bool]]
