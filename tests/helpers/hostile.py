@@ -9,6 +9,8 @@ import socket
 from typing import Any
 from uuid import UUID
 
+from helpers.patience import PATIENCE_SECONDS
+
 MASK = b"\0\0\0\0"
 
 
@@ -50,7 +52,7 @@ class Bare:
     async def send(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self.sock, data)
 
-    async def read(self, size: int = 65_536, seconds: float = 8) -> bytes:
+    async def read(self, size: int = 65_536, seconds: float = PATIENCE_SECONDS) -> bytes:
         """What comes next; empty at the end."""
         async with asyncio.timeout(seconds):
             try:
@@ -58,7 +60,7 @@ class Bare:
             except ConnectionError:
                 return b""
 
-    async def read_all(self, seconds: float = 8) -> bytes:
+    async def read_all(self, seconds: float = PATIENCE_SECONDS) -> bytes:
         """Everything until the other side hangs up."""
         got = b""
         while part := await self.read(seconds=seconds):

@@ -155,7 +155,7 @@ async def test_upgrades_that_never_finish_are_few_and_short(make_wire, get, wait
                 continue
     await wait(lambda: len(wire.server.doorstep) == 0)
     for one in slow:
-        assert await one.read(seconds=5) == b"", "hung up"
+        assert await one.read() == b"", "hung up"
         one.close()
 
 
@@ -238,7 +238,7 @@ async def test_far_beyond_the_limit_the_doorstep_hangs_up_at_once(make_wire, get
     for client in inside:
         await get(client)
     one = await Bare().connect(wire.port)
-    assert await one.read(seconds=5) == b""
+    assert await one.read() == b""
     one.close()
     assert wire.server.doorstep.hung_up == 1
     inside[0].transport.abort()
