@@ -162,11 +162,11 @@ class Served:
         return found
 
     def kill(self, plane: str) -> None:
-        """kill -9 one plane; waits until that process is gone."""
+        """kill -9 one plane; waits until that process is gone, with the last of its threads and what it had open."""
         pid = self.planes()[plane]
         os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.planes().get(plane) == pid:
+        while Path(f"/proc/{pid}").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
@@ -183,7 +183,7 @@ class Served:
         return postgres.dsn_of_running(self.folder / "data" / "postgres")
 
     def healthy(self) -> bool:
-        with suppress(OSError), urlopen(f"{self.base}/api/health", timeout=2) as answer:
+        with suppress(OSError), urlopen(f"{self.base}/api/health", timeout=PATIENCE_SECONDS) as answer:
             return answer.status == 200
         return False
 

@@ -39,6 +39,14 @@ def end_group(process: subprocess.Popen[Any]) -> None:
     process.wait()
 
 
+def runs(pid: int) -> bool:
+    """Whether that process still runs; one that has ended and was not yet missed does not."""
+    try:
+        return _stat(pid)[0] != "Z"
+    except OSError:  # it is gone, perhaps while we looked
+        return False
+
+
 def children_of(parent: int) -> list[int]:
     """The processes that this one started and that still run; those that have ended and were not yet missed are left
     out."""

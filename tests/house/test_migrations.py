@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from helpers.patience import PATIENCE_SECONDS
 from helpers.repository import ROOT
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
@@ -31,8 +32,6 @@ SLOW = re.compile(
 )
 """A constraint that reads the whole table under a lock (`not valid`, then `validate constraint`, does not), and a
 column that is written anew."""
-
-SECONDS_MAX = 20
 
 
 def wrong_in(source: str) -> list[str]:
@@ -126,7 +125,7 @@ def test_holds_are_written_while_the_index_of_the_proof_is_built(before: str):
         assert is_building(before), "the sale beside it was not what it waited for"
         seller.commit()
         for one in builders:
-            one.join(SECONDS_MAX)
+            one.join(PATIENCE_SECONDS)
     assert failed == []
     assert index_of(before) == (True, True)
 
@@ -147,7 +146,7 @@ def upgraded(dsn: str, failed: list[BaseException]) -> None:
 
 
 def wait_until(check: object, what: str) -> None:
-    deadline = time.monotonic() + SECONDS_MAX
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not check():  # type: ignore[operator]
         assert time.monotonic() < deadline, what
         time.sleep(0.02)

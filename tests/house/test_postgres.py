@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from helpers.processes import runs
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
 
@@ -23,14 +24,6 @@ server.start()
 print(server.process.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
-
-
-def running(pid: int) -> bool:
-    """A process that ended but was not waited for yet does not count."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture
@@ -73,4 +66,4 @@ def test_a_starter_killed_takes_its_server_along(folder: Path, mode: int) -> Non
     second = Postgres(folder / "pg")
     second.start()  # waits for the first to go
     second.stop()
-    assert not running(server)
+    assert not runs(server)

@@ -11,12 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from helpers.market import Served
 from helpers.patience import PATIENCE_SECONDS
+from helpers.processes import runs
 
 
 @pytest.fixture
@@ -27,17 +27,12 @@ def served() -> Iterator[Served]:
     market.remove()
 
 
-def alive(pids: list[int]) -> list[int]:
-    return [
-        pid for pid in pids if Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    ]
-
-
-def gone_within(pids: list[int], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while alive(pids) and time.monotonic() < deadline:
+def all_gone(pids: list[int]) -> bool:
+    """Whether these processes end, if they are waited for."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while any(runs(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return not alive(pids)
+    return not any(runs(pid) for pid in pids)
 
 
 def cli(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -60,7 +55,7 @@ def test_starts_stops_and_starts_again_quickly(served: Served):
     family = served.descendants()
     assert len(family) >= 5
     served.stop(signal.SIGTERM)
-    assert gone_within(family, PATIENCE_SECONDS), "no orphans"
+    assert all_gone(family), "no orphans"
 
     served.start()
     assert database.stat().st_mtime_ns == made_at, "nothing is made anew"
@@ -75,7 +70,7 @@ def test_a_killed_supervisor_leaves_no_orphans_and_the_next_start_works(served: 
     family = served.descendants()
     assert served.process is not None
     os.kill(served.process.pid, signal.SIGKILL)
-    assert gone_within(family, 10)
+    assert all_gone(family)
     served.process.wait()
     served.start()
     assert served.healthy()

@@ -10,7 +10,7 @@ import signal
 import socket
 import statistics
 import time
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -19,6 +19,7 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from helpers.market import Cast, Served, seed, until
+from helpers.processes import children_of
 from helpers.repository import ROOT
 from livestall.app import exported, traffic
 from livestall.app.demo.client import Door, Socket
@@ -188,10 +189,11 @@ async def test_strangers_at_the_port_are_answered_shortly(watched: Served):
 
 async def test_a_process_without_its_database_is_alive_but_not_ready(watched: Served):
     server = watched.planes()["postgres"]
-    family = [server, *(one for one in all_processes() if parent_of(one) == server)]
-    for pid in family:
-        os.kill(pid, signal.SIGSTOP)
+    os.kill(server, signal.SIGSTOP)  # from now on it starts no other
+    family = [server, *children_of(server)]
     try:
+        for pid in family:
+            send(pid, signal.SIGSTOP)
 
         async def not_ready() -> bool:
             status, text = await get(f"{address(watched, 'live')}/ready")
@@ -201,7 +203,7 @@ async def test_a_process_without_its_database_is_alive_but_not_ready(watched: Se
         assert (await get(f"{address(watched, 'live')}/health"))[0] == 200
     finally:
         for pid in family:
-            os.kill(pid, signal.SIGCONT)
+            send(pid, signal.SIGCONT)
 
     async def ready() -> bool:
         return (await get(f"{address(watched, 'live')}/ready"))[0] == 200
@@ -209,15 +211,9 @@ async def test_a_process_without_its_database_is_alive_but_not_ready(watched: Se
     await until(ready, what="ready again")
 
 
-def all_processes() -> list[int]:
-    return [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]
-
-
-def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
+def send(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError):  # it has just ended by itself
+        os.kill(pid, number)
 
 
 async def test_a_look_at_many_numbers_does_not_hold_the_loop():
