@@ -66,12 +66,12 @@ async def test_a_host_that_is_off_is_told_to_the_operator_with_its_direction(db:
 
 
 async def test_the_limit_is_a_setting_and_a_plane_that_is_worse_says_that(db: Database):
-    with clock.travel(0.6):
+    with clock.travel(6):
         await clocks.compare(db, "work")
     down = PlaneHealth("work", "down", "no worker", "no-worker")
     async with db.read() as read:
         assert health.with_clocks([down], await clocks.off(read)) == [down]
-        with config.override(settings.Watch(clock_skew_seconds_max=1.0)):
+        with config.override(settings.Watch(clock_skew_seconds_max=10.0)):
             assert await clocks.off(read) == []
 
 
@@ -100,7 +100,7 @@ async def test_a_media_host_compares_with_the_answer_to_its_beat_and_says_so_in_
                 clock_error_seconds=found and found.error_seconds,
             )
             body = msgspec.json.encode(Beat(server))
-            with clock.travel(-0.7):
+            with clock.travel(-7):
                 asking = clock.Asking()
                 answer = await client.post(
                     "/api/hooks/media/embedded/beat", content=body, headers={SIGNATURE: keys.stamp("beat", body)}
@@ -114,8 +114,8 @@ async def test_a_media_host_compares_with_the_answer_to_its_beat_and_says_so_in_
     async with db.read() as read:
         (found,) = await clocks.off(read)
     assert (found.host, found.plane) == ("media-a", "media")
-    assert found.reading.sure_seconds == pytest.approx(-0.7, abs=0.3)
-    assert metric() < -0.25
+    assert found.reading.sure_seconds == pytest.approx(-7, abs=NEAR_SECONDS)
+    assert metric() == pytest.approx(-7, abs=NEAR_SECONDS)
     market.compare(clock.Asking(), b"")
     market.compare(clock.Asking(), msgspec.json.encode(BeatTaken(clock.now())))
     assert market.clock is not None

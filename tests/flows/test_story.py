@@ -41,11 +41,11 @@ class Eyes:
     def kinds(self) -> set[str]:
         return {event["kind"] for event in self.events}
 
-    async def wait(self, kind: str, seconds: float = 15) -> Json:
+    async def wait(self, kind: str) -> Json:
         async def seen() -> Any:
             return next((event for event in self.events if event["kind"] == kind), None)
 
-        return await until(seen, seconds, f"{kind} in {self.kinds()}")
+        return await until(seen, what=f"{kind} in {self.kinds()}")
 
 
 async def segments(door: Door, url: str) -> list[str]:
@@ -149,9 +149,9 @@ async def sell_what_is_pinned(cast: Cast, show_id: str, eyes: Eyes) -> None:
 
 async def flash_sale(cast: Cast, show_id: str, eyes: Eyes) -> None:
     """One pays, one is refused a second unit, one forgets: the unit comes back and the room hears it."""
+    payer, forgetful, late = await cast.buyer("Pia"), await cast.buyer("Fo"), await cast.buyer("Lu")
     deal = await cast.flash_sale(show_id, quota=3, released=2)
     line = {"variant_id": deal["variant_id"], "listing_id": deal["listing_id"], "deal_id": deal["id"], "quantity": 1}
-    payer, forgetful, late = await cast.buyer("Pia"), await cast.buyer("Fo"), await cast.buyer("Lu")
     with pytest.raises(Refused) as early:
         await buy(payer, show_id, line)
     assert early.value.code == "deal-not-open"
@@ -180,7 +180,7 @@ async def flash_sale(cast: Cast, show_id: str, eyes: Eyes) -> None:
     async def expired() -> bool:
         return (await forgetful.get(f"/api/orders/{lost['id']}"))["state"] == "cancelled"
 
-    await until(expired, HOLD_SECONDS + 30, "the expiry")
+    await until(expired, what="the expiry")
     await until(lambda: asyncio.sleep(0, eyes.deals[deal["id"]]["left"] == 2), what="the unit back in the room")
     await cast.creator.post(f"/api/deals/{deal['id']}/end")
     row = await cast.stock_row(deal["variant_id"])

@@ -106,9 +106,10 @@ class Somebody:
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._there.wait()
-                    assert self._socket is not None
+                    if (socket := self._socket) is None:
+                        raise ConnectionResetError("lost again before we came to it")
                     future = self._waiting[command["id"]] = asyncio.get_running_loop().create_future()
-                    await self._socket.send(json.dumps(command))
+                    await socket.send(json.dumps(command))
                     answer = await future
             except AWAY:
                 answer = LOST
@@ -116,7 +117,7 @@ class Somebody:
                 self._waiting.pop(command["id"], None)
             if answer["ok"]:
                 return answer["result"]
-            if answer["error"]["status"] < 500 and answer["error"]["code"] not in {"busy", "too-many"}:
+            if answer["error"]["status"] < 500 and answer["error"]["status"] != 429:
                 raise Refused(answer["error"]["status"], answer["error"])
             await asyncio.sleep(AGAIN_SECONDS)
         raise AssertionError("never answered")
