@@ -147,6 +147,26 @@ async def test_who_takes_nothing_for_too_long_is_cut_off(
     assert b"\x81\x04more" not in bad.waiting
 
 
+async def test_time_in_which_the_gateway_stood_still_counts_against_nobody(
+    hub: Hub, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (line,) = lines(hub, settings, 1)
+    line.is_stuck = True
+    now = time.monotonic()
+    for _ in range(10):
+        hub.broadcast([line.reader], b"x" * 5000, 0)
+
+    def look(second: float) -> bool:
+        monkeypatch.setattr(time, "monotonic", lambda: now + second)
+        hub.cut_off_stuck()
+        return line.is_aborted
+
+    assert not look(1)
+    assert not look(61), "stopped for a minute: nothing was written, so nothing could be taken"
+    assert not look(62)
+    assert [look(62 + second) for second in range(1, 12)][-1], "who takes nothing of what is written goes all the same"
+
+
 async def test_too_much_of_ones_own_that_waits_is_a_reason_too(hub: Hub, settings: Settings) -> None:
     """Answers and snapshots are not skipped, so who asks and never reads must go."""
     line = Line(hub, settings)

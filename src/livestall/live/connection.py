@@ -21,7 +21,7 @@ from livestall.live.channels import Channels
 from livestall.live.hub import Edge, Hub, Reader
 from livestall.live.model import Bucket, Caller, MessageTooLarge, NotUnderstood, Settings, TooFast
 from livestall.live.tickets import Tickets
-from livestall.live.upgrades import Doorstep, forget_upgrade
+from livestall.live.upgrades import Deadline, Doorstep, forget_upgrade
 
 log = structlog.get_logger()
 REFUSALS = Counter("livestall_socket_refusals_total", "Commands refused, by the code of the refusal", ["code"])
@@ -83,7 +83,8 @@ class Connection(WSListener):
         self._started = 0
         self._quiet: asyncio.Future[None] | None = None
         self._refused = 0
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline: Deadline | None = None
+        self._awaited = True  # a hello, later a sign of life; false as soon as a frame has come, read or not
         self._saying_bye = False
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -106,7 +107,24 @@ class Connection(WSListener):
         except Refusal as refusal:
             self.bye(refusal, WSCloseCode.POLICY_VIOLATION, -1)
             return
-        self._deadline = asyncio.get_running_loop().call_later(server.settings.hello_seconds, self._no_hello)
+        self._deadline = Deadline(server.settings.hello_seconds, self._late)
+
+    def _late(self) -> None:
+        if self._awaited:  # else a frame waits to be read, and will be judged then
+            self._no_hello()
+
+    def send_user_specific_ping(self, transport: WSTransport) -> None:
+        """Called by picows when nothing came for a while. Whether somebody answers is judged here: picows drops them as
+        soon as its timer runs out, though after a stop of this process their pong may lie in the socket, unread."""
+        asyncio.get_running_loop().call_soon(transport.notify_user_specific_pong_received)
+        if self._deadline is not None:
+            return
+        if self._awaited:  # asked before, and nothing came since, though picows has let the sockets be read again
+            transport.send_close(WSCloseCode.GOING_AWAY, "no sign of life")
+            transport.underlying_transport.abort()  # no answer is waited for: there will be none
+            return
+        self._awaited = True
+        transport.send_ping()
 
     def _no_hello(self) -> None:
         self.bye(NotUnderstood(reason="say hello first"), WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
@@ -135,8 +153,11 @@ class Connection(WSListener):
         kind = frame.msg_type
         plain = kind is TEXT and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
         if plain and frame.payload_size <= self._frame_bytes and not self._saying_bye:
+            self._awaited = False
             self._server.came(self, frame.get_payload_as_bytes())
             return
+        if self._deadline is None:
+            self._awaited = False
         if kind is CLOSE:
             if not self._saying_bye:
                 transport.send_close(frame.get_close_code())

@@ -51,6 +51,9 @@ MARK = b'"livestall-'
 HELD = 1 << 62
 """Stands for a broadcast that never comes: a reader that takes part from there on is written nothing."""
 
+LOOK_SECONDS = 1.0
+"""How often it is looked whether somebody who is behind has taken anything."""
+
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -122,6 +125,7 @@ class Hub:
         self._serial = 0
         self._behind: set[Reader] = set()
         self._took = 0.0
+        self._looked = time.monotonic()
         self.readers = 0
         self.delivered = 0
         self.dropped = 0
@@ -239,9 +243,12 @@ class Hub:
         self._behind.discard(reader)
 
     def cut_off_stuck(self) -> None:
-        """Called every second: cut off whoever took nothing for too long."""
+        """Called every second: cut off whoever took nothing for too long, not counting time in which we stood still."""
         now = time.monotonic()
+        still, self._looked = max(0.0, now - self._looked - LOOK_SECONDS), now
         for reader in list(self._behind):
+            if still > LOOK_SECONDS:
+                reader.stuck = min(now, reader.stuck + still)
             size = reader.transport.get_write_buffer_size()
             if size < reader.last_size:
                 reader.stuck = now

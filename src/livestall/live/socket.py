@@ -19,7 +19,7 @@ from livestall.base.errors import Refusal, Unavailable
 from livestall.base.metrics import Counter
 from livestall.live.channels import Channels
 from livestall.live.connection import BYE_SECONDS, Connection
-from livestall.live.hub import Edge, Hub, Reader
+from livestall.live.hub import LOOK_SECONDS, Edge, Hub, Reader
 from livestall.live.model import Command, NotUnderstood, Settings
 from livestall.live.tickets import Tickets
 from livestall.live.upgrades import Doorstep, listen
@@ -137,7 +137,7 @@ class Server:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(1)
+            await asyncio.sleep(LOOK_SECONDS)
             self.hub.cut_off_stuck()
             self.channels.forget_idle()
 

@@ -25,6 +25,25 @@ READ_BUFFER = 1024
 BACKLOG = 4096
 OVER_LIMIT = 1024
 """Connections beyond the limit that may be on their way out with a polite answer; further ones are hung up on."""
+SECOND_LOOK_SECONDS = 0.1
+"""A process that was stopped (SIGSTOP, a frozen machine) wakes up with its timers first: what came meanwhile is read
+after them. Whoever seems to be late is looked at once more before they are sent away."""
+
+
+class Deadline:
+    """Calls `late` in `seconds` unless cancelled, but not before what lay in the sockets by then was taken in."""
+
+    __slots__ = ("_handle", "_late")
+
+    def __init__(self, seconds: float, late: Callable[[], None]) -> None:
+        self._late = late
+        self._handle = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._handle = asyncio.get_running_loop().call_later(SECOND_LOOK_SECONDS, self._late)
+
+    def cancel(self) -> None:
+        self._handle.cancel()
 
 
 class Doorstep:
@@ -33,7 +52,7 @@ class Doorstep:
     def __init__(self, settings: Settings, inside: Callable[[], int]) -> None:
         self._settings = settings
         self._inside = inside
-        self._waiting: OrderedDict[asyncio.Transport, None] = OrderedDict()
+        self._waiting: OrderedDict[asyncio.Transport, Deadline] = OrderedDict()
         self.hung_up = 0
 
     def __len__(self) -> int:
@@ -43,16 +62,18 @@ class Doorstep:
         if self._inside() >= self._settings.connections + OVER_LIMIT:
             self._hang_up(transport)
             return
-        self._waiting[transport] = None
+        self._waiting[transport] = Deadline(self._settings.upgrade_seconds, lambda: self._hang_up(transport))
         if len(self._waiting) > self._settings.upgrades_waiting:
             self._hang_up(next(iter(self._waiting)))
 
     def left(self, transport: asyncio.Transport) -> None:
         """It is inside now, or gone."""
-        self._waiting.pop(transport, None)
+        deadline = self._waiting.pop(transport, None)
+        if deadline is not None:
+            deadline.cancel()
 
     def _hang_up(self, transport: asyncio.Transport) -> None:
-        self._waiting.pop(transport, None)
+        self.left(transport)
         self.hung_up += 1
         transport.abort()
 
@@ -83,7 +104,7 @@ async def listen(
 
     def visitor() -> Visitor:
         one = Visitor(
-            None, None, False, accept, logger, True, settings.upgrade_seconds,
+            None, None, False, accept, logger, True, None,  # the doorstep's deadline, not picows'
             True, settings.ping_seconds, settings.ping_seconds, WSAutoPingStrategy.PING_WHEN_IDLE,
             # Pongs are sent by the connection, at the pace of its commands: who floods pings and reads nothing
             # would fill our memory with answers.
