@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -310,12 +311,15 @@ async def test_a_connection_lost_while_it_waits_is_made_again_and_the_batch_is_p
         (pid,) = await until(lambda: waiting(shop.db))
         async with shop.db.read() as read:
             assert await read.fetchval("select pg_terminate_backend($1)", pid)
+        lost_at = datetime.now(UTC)
 
         async def another() -> list[int]:  # the one that was ended may be listed for a moment more
             return [one for one in await waiting(shop.db) if one != pid]
 
         assert len(await until(another)) == 1
-    assert [(await one.answer).new for one in entries] == [True] * 3
+    placed = [await one.answer for one in entries]
+    assert [one.new for one in placed] == [True] * 3
+    assert all(one.order.placed_at > lost_at for one in placed), "the time to pay begins with what was written"
     assert window.ways[:3] == [False, True, True]
     assert await shop.pool(tea.variant) == (100, 100, 4, 0)
 

@@ -22,7 +22,7 @@ import structlog
 from prometheus_client import Counter as Total
 from prometheus_client import Gauge, Histogram
 
-from livestall.base import config, trace
+from livestall.base import clock, config, trace
 from livestall.base.db import AGAIN, LOST, Changed, Database, Tx, begun, one_statement
 from livestall.base.errors import Refusal, Unavailable
 from livestall.orders.desk import Desk, Ready, prepare, prepare_at_once
@@ -370,6 +370,8 @@ class Lane:
         if connection is None or connection.is_closed():
             connection = self._legs[leg] = await self._db.connect()
             await connection.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
+        if ready is not None:
+            ready.at = clock.now()  # the time to pay begins with the try that succeeds
         is_straight = ready is not None and ready.straight
         async with one_statement(connection) if is_straight else begun(connection) as tx:
             answers = await self._verb(tx, drafts, ready)
