@@ -45,6 +45,8 @@ def cli(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedPro
 def test_starts_stops_and_starts_again_quickly(served: Served):
     served.start()
     assert served.healthy()
+    doctor = cli("doctor", environment=served.environment)
+    assert doctor.returncode == 0, f"before a reload it is asked while the market runs: {doctor.stdout}"
     assert served.first_run_token
     assert set(served.planes()) == {"web", "live", "media", "work", "postgres"}
     secret = served.folder / "data" / "secret"
@@ -74,6 +76,16 @@ def test_a_killed_supervisor_leaves_no_orphans_and_the_next_start_works(served: 
     served.process.wait()
     served.start()
     assert served.healthy()
+
+
+def test_a_killed_markets_number_that_is_anothers_now_is_left_alone(served: Served):
+    (served.folder / "data").mkdir()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        (served.folder / "data" / "serve.lock").write_text(str(other.pid))
+        answer = cli("reload", environment=served.environment)
+        assert (answer.returncode, "no market runs" in answer.stderr) == (1, True)
+        other.communicate(b"\n")
+        assert other.returncode == 0, "a signal would have ended it"
 
 
 def test_a_second_market_in_the_same_folder_is_told_so(served: Served):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from livestall.app import clocks, pages, settings, supervisor
+from livestall.app import clocks, pages, reload, settings, supervisor
 from livestall.base import config
 
 DISK_GB_MIN = 2.0
@@ -41,7 +41,10 @@ def python() -> Finding:
     return Finding("python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer")
 
 
-def ports() -> Finding:
+def ports(folder: Path) -> Finding:
+    market = reload.running(folder)
+    if market is not None:
+        return Finding("ports", good=True, what=f"held by the market that runs here (process {market})")
     taken = supervisor.first_ports_taken()
     if taken is None:
         used = dict.fromkeys(str(port) for plane in supervisor.planes() for _, _, port in plane.ports)
@@ -185,7 +188,7 @@ def examine() -> list[Finding]:
     data = Path(core.data).resolve()
     looks: Sequence[Callable[[], Finding]] = [
         python, versions, lambda: clock(core), lambda: folder_writable(data), lambda: disk(data), files, name_lookup,
-        ports, lambda: processes(core), codecs, lambda: postgres(core), built_pages,
+        lambda: ports(data), lambda: processes(core), codecs, lambda: postgres(core), built_pages,
     ]  # fmt: skip
     found = [look() for look in looks]
     return [msgspec.structs.replace(one, advice="") if one.good else one for one in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
@@ -44,12 +45,22 @@ class Reload:
         self._path.unlink(missing_ok=True)
 
 
+def running(data: Path) -> int | None:
+    """The process of the market that runs in `data`, None if there is none: the file of one that was killed stays, and
+    its number may be that of any other process by now."""
+    with suppress(OSError, ValueError), (data / "serve.lock").open() as lock:
+        process = int(lock.read())
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return process
+    return None
+
+
 def run(data: Path) -> int:
     """Reload the market in `data`; returns the exit code: 0 when every process was replaced."""
-    try:
-        market = int((data / "serve.lock").read_text())
-        os.kill(market, 0)
-    except (OSError, ValueError):
+    market = running(data)
+    if market is None:
         print(f"livestall: no market runs in {data}; start one with `livestall serve`", file=sys.stderr)
         return 1
     report = Reload(data)

@@ -50,7 +50,9 @@ class Market:
                 async with asyncio.timeout(2):
                     await self._queue.join()
             except TimeoutError:
-                log.warning("not everything was told to the market", left=self._queue.qsize())
+                log.warning(
+                    "not everything was told to the market", left=self._queue.qsize() + 1
+                )  # and the one under way
             self._worker.cancel()
         if self._client is not None:
             await self._client.close()
