@@ -240,6 +240,6 @@ async def test_the_planes_behind_the_door_are_a_market(composed: Composed):
 
 
 async def plays(url: str) -> bool:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         answer = await client.get(url)
         return answer.status_code == 200 and "#EXTINF" in answer.text

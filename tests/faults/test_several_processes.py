@@ -73,7 +73,7 @@ async def show_of(cast: Cast, show: Json) -> Json:
 
 async def picture_of(url: str) -> str:
     """The playlist at `url`, empty while there is none."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         with suppress(httpx.HTTPError):
             answer = await client.get(url)
             return answer.text if answer.status_code == 200 and "#EXTINF" in answer.text else ""

@@ -41,6 +41,12 @@ def free_ports_in_a_row(count: int) -> int:
     raise AssertionError(f"no {count} ports in a row are free between {FIRST} and {END}")
 
 
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def _is_free(port: int) -> bool:
     probe = _bound(port)
     if probe is None:

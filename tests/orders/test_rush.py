@@ -17,7 +17,7 @@ import uvicorn
 from litestar.types import Receive, Scope, Send
 from prometheus_client import REGISTRY
 
-from helpers.patience import until
+from helpers.patience import PATIENCE_SECONDS, until
 from helpers.shop import Article, Shop
 from livestall import accounts
 from livestall.accounts import web as accounts_web
@@ -49,7 +49,7 @@ class Door:
         self.server = uvicorn.Server(options)
         self.port = listener.getsockname()[1]
         self.origin = f"http://127.0.0.1:{self.port}"
-        self.client = httpx.AsyncClient(base_url=self.origin)
+        self.client = httpx.AsyncClient(base_url=self.origin, timeout=PATIENCE_SECONDS)
 
     async def buyer(self) -> dict[str, str]:
         """The headers of a browser that is signed in."""

@@ -13,6 +13,7 @@ import imageio_ffmpeg
 import pytest
 from aiohttp import ClientSession, web
 
+from helpers.patience import PATIENCE_SECONDS
 from livestall.base import ids
 from livestall.base.errors import Conflict, Forbidden
 from livestall.video.backends.embedded import Embedded
@@ -136,7 +137,7 @@ async def stand(market: MarketStand, tmp_path: Path) -> AsyncIterator[Stand]:
 @asynccontextmanager
 async def serve(market: MarketStand, folder: Path, **settings: object) -> AsyncGenerator[Stand]:
     """A media server over `folder` that runs while the block lasts."""
-    chosen = {"block_seconds": 3.0, "poster_seconds": 1.0, "idle_seconds": 5.0, **settings}
+    chosen = {"block_seconds": PATIENCE_SECONDS, "poster_seconds": 1.0, "idle_seconds": 5.0, **settings}
     engine = Engine(folder, Market(market.url), Settings(**chosen))  # type: ignore[arg-type]
     runner = web.AppRunner(create_app(engine), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
     async with AsyncExitStack() as stack:

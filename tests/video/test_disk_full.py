@@ -17,7 +17,7 @@ import pytest
 from tests.video.conftest import MarketStand, Pushers, Stand, serve
 from tests.video.test_recording import replayed
 
-from helpers.patience import until
+from helpers.patience import PATIENCE_SECONDS, until
 from livestall.video.embedded import recorder
 from livestall.video.model import StreamWarning
 
@@ -75,8 +75,7 @@ async def test_a_disk_that_fills_up_costs_the_recording_a_gap_and_the_show_nothi
     status, text = await small.text(stream_id)
     assert status == 200, "the show goes on"
     assert len(await small.bytes(stream_id, re.findall(r"^\S+\.m4s$", text, re.MULTILINE)[-1])) > 1000
-    await until(lambda: heard(small))
-    assert StreamWarning("recording-paused", 0.0, "disk-full") in heard(small)
+    await until(lambda: StreamWarning("recording-paused", 0.0, "disk-full") in heard(small))
     health = await health_of(small)
     assert (health["paused"], health["reason"]) == (1, "disk-full")
     assert isinstance(health["missing_seconds"], float)
@@ -98,7 +97,7 @@ async def told_of_the_gap(stand: Stand, stream_id: object, recording: object) ->
     assert missing >= 3.9
     assert datetime.now(UTC) > gap.ended_at > gap.started_at > recording.started_at  # type: ignore[attr-defined]
     base = f"{stand.base}/media/{stream_id}"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         text = (await client.get(f"{base}/replay.m3u8")).text
         seconds, count = await replayed(client, base)
     assert f"DURATION={missing:.3f}" in text
@@ -171,7 +170,7 @@ async def test_an_error_of_the_disk_and_short_writes_spoil_no_byte_of_the_rest(
     recording = await stand.engine.finish(stream_id)
     assert recording is not None
     assert [one.reason for one in recording.gaps] == ["disk-error"]
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         seconds, count = await replayed(client, f"{stand.base}/media/{stream_id}")
     assert count == pytest.approx(seconds * 20, abs=3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -86,7 +87,7 @@ async def test_closing_a_stream_ends_it_and_tells_of_its_recording(db: Database,
         await video.close_streams(tx, [stream_id])
     assert await jobs.settle(db) == 1
     assert await jobs.settle(db) == 0
-    assert pusher.wait(PATIENCE_SECONDS) != 0
+    assert await asyncio.to_thread(pusher.wait, PATIENCE_SECONDS) != 0
     async with db.read() as read:
         playback = await video.playback_of(read, stream_id, media=stand.base)
         recorded = await video.stream(read, stream_id)
@@ -113,7 +114,7 @@ async def test_a_rotated_key_throws_its_publisher_out(db: Database, stand: Stand
     async with db.write() as tx:
         await video.rotate_key(tx, stream_id)
     assert await jobs.settle(db) == 1
-    assert pusher.wait(PATIENCE_SECONDS) != 0
+    assert await asyncio.to_thread(pusher.wait, PATIENCE_SECONDS) != 0
     assert await jobs.settle(db) == 0
 
 

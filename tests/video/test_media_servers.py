@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from helpers.market import Pusher, Served, seed, serving, until
+from helpers.patience import PATIENCE_SECONDS
 from helpers.ports import free_ports
 from helpers.processes import end_group
 from livestall import video
@@ -393,6 +394,6 @@ async def test_a_show_goes_from_one_real_process_to_the_other_and_back(served: S
 
 async def plays(looked: Any) -> bool:
     url = (await looked)["playback"]["hls_url"]
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         answer = await client.get(url)
         return answer.status_code == 200 and "#EXTINF" in answer.text

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 
 from helpers.market import Cast, Pusher, Served, seed, until
 from helpers.patience import PATIENCE_SECONDS
-from helpers.ports import free_ports
+from helpers.ports import free_ports, listens
 from helpers.processes import end
 from livestall.app.demo.client import Door, Json
 
@@ -67,6 +68,10 @@ class Nginx:
             self.process = subprocess.Popen(
                 ["nginx", "-p", str(self.folder), "-c", str(self.config), "-g", "daemon off;"], stderr=log
             )
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (listens(self.rtmp) and listens(self.http)):  # an encoder tries once
+            assert time.monotonic() < deadline, (self.folder / "nginx.log").read_text()
+            time.sleep(0.02)
 
     def stop(self) -> None:
         if self.process is not None:
@@ -136,7 +141,7 @@ async def on_air(cast: Cast, show: Json, pushers: list[Pusher]) -> Json:
 
 
 async def fetch(url: str) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
         return await client.get(url)
 
 

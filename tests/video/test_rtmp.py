@@ -39,6 +39,7 @@ async def decoded(stand: Stand, stream_id: UUID, playlist: str) -> int:
 
 async def test_a_pushed_stream_can_be_watched(stand: Stand, push: Pushers) -> None:
     stream_id, secret = stand.market.add()
+    began = time.time()
     push(stand.address(stream_id, secret))
     await until(lambda: stand.market.heard("published", stream_id))
     text = await live(stand, stream_id)
@@ -47,7 +48,7 @@ async def test_a_pushed_stream_can_be_watched(stand: Stand, push: Pushers) -> No
     assert await decoded(stand, stream_id, text) >= 10
     stamps = [datetime.fromisoformat(one).timestamp() for one in PDT.findall(text)]
     assert stamps == sorted(stamps)
-    assert abs(stamps[0] - time.time()) < 5
+    assert began - 1 < stamps[0] < time.time(), "it says when it was, give or take what an encoder sends ahead"
     hint = re.findall(r'PRELOAD-HINT:TYPE=PART,URI="([^"]+)"', text)[0]
     assert await stand.bytes(stream_id, hint), "a hinted part is waited for"
     await until(lambda: stand.engine.streams[stream_id].poster)
@@ -113,8 +114,8 @@ async def test_a_second_publisher_with_the_key_takes_over(stand: Stand, push: Pu
     await until(lambda: stand.market.heard("published", stream_id))
     push(stand.address(stream_id, secret))
     await until(lambda: len(stand.market.heard("published", stream_id)) == 2)
-    assert await asyncio.to_thread(first.wait, 5) != 0
-    gone = stand.market.heard("unpublished", stream_id)
+    assert await asyncio.to_thread(first.wait, PATIENCE_SECONDS) != 0
+    gone = await until(lambda: stand.market.heard("unpublished", stream_id))
     assert [hook.session for hook in gone] == [stand.market.heard("published", stream_id)[0].session]
     assert "took over" in gone[0].reason
     assert len(stand.engine.online()) == 1
@@ -137,7 +138,7 @@ async def test_other_codecs_are_refused_with_a_sentence(stand: Stand, push: Push
 async def test_garbage_on_the_port_is_cut_off_at_once(stand: Stand, garbage: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", stand.rtmp_port)
     writer.write(garbage)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         try:
             while await reader.read(65536):
                 pass
@@ -158,7 +159,7 @@ async def test_while_the_market_is_away_only_a_key_it_accepted_before_gets_in(
     first.kill()
     push(stand.address(known, secret))
     refused = push(stand.address(unknown, other))
-    assert await asyncio.to_thread(refused.wait, 5) != 0
+    assert await asyncio.to_thread(refused.wait, PATIENCE_SECONDS) != 0
     await until(stand.engine.online)
     stand.market.down = False
     await until(lambda: len(stand.market.heard("published", known)) == 2)

@@ -132,7 +132,8 @@ async def test_a_browser_that_reconnects_takes_over(stand: Stand, browsers: list
     await until(lambda: stand.market.heard("published", stream_id))
     await publish(stand, browsers, stream_id, secret)
     await until(lambda: len(stand.market.heard("published", stream_id)) == 2)
-    assert "took over" in stand.market.heard("unpublished", stream_id)[0].reason
+    gone = await until(lambda: stand.market.heard("unpublished", stream_id))
+    assert "took over" in gone[0].reason
     assert [one.protocol for one in stand.engine.online()] == ["whip"]
 
 

@@ -106,7 +106,7 @@ class Prometheus:
         self.log.close()
 
     async def ask(self, path: str, **query: str) -> Any:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as client:
             answer = await client.get(f"http://127.0.0.1:{self.port}/api/v1/{path}", params=query)
         told = answer.json()
         assert told["status"] == "success", told
@@ -149,7 +149,7 @@ async def evening(market: Served, enough: asyncio.Event) -> None:
             line = {"variant_id": cast.products[0]["variants"][0]["id"], "quantity": 1}
             room = await Socket(buyer, show["id"]).open()
             url = (await cast.creator.get(f"/api/shows/{show['id']}"))["playback"]["hls_url"]
-            async with httpx.AsyncClient(trust_env=False) as player:
+            async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE_SECONDS) as player:
                 while not enough.is_set():
                     await room.buy(line)
                     await buyer.post("/api/orders", {"id": ids.new(), "show_id": show["id"], "lines": [line]})
