@@ -84,15 +84,15 @@ async def test_a_plain_hls_audience_is_waited_for(shop: Shop) -> None:
     assert deal.opens_at - deal.announced_stream_at == timedelta(seconds=8.7)
 
 
-@pytest.mark.parametrize("early_ms", [1, 100, 3000])
+@pytest.mark.parametrize("early_seconds", [10, 100])
 async def test_a_claim_before_the_opening_is_refused_and_the_same_claim_after_it_is_served(
-    shop: Shop, early_ms: int
+    shop: Shop, early_seconds: int
 ) -> None:
     tea = await shop.product(20)
     deal = await shop.flash(tea, countdown_seconds=0)
     wish = draft(tea.line(deal=deal))
     ahead = (deal.opens_at - clock.now()).total_seconds()
-    with clock.travel(ahead - early_ms / 1000 - 0.5):
+    with clock.travel(ahead - early_seconds):
         (refused,) = await shop.place(wish)
     assert isinstance(refused, deals.DealNotOpen)
     with clock.travel(ahead):

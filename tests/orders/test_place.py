@@ -90,7 +90,7 @@ def test_an_impossible_quantity_makes_no_draft(quantity: int) -> None:
 async def test_an_unpaid_order_expires_and_its_units_are_on_sale_again(shop: Shop) -> None:
     tea = await shop.product(1)
     (answer,) = await shop.place(draft(tea.line()))
-    with clock.travel(899):
+    with clock.travel(890):
         assert await jobs.expire(shop.db) == 0
     with clock.travel(901):
         assert await jobs.expire(shop.db) == 1

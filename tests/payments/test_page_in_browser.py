@@ -22,17 +22,12 @@ pytestmark = pytest.mark.e2e
 
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, ws="none", lifespan="off"))
-    task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not server.started:
-            await asyncio.wait([task], timeout=0.02)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    await task
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="off"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        await task
 
 
 async def no_violation(page: Any, state: str) -> None:
@@ -57,6 +52,7 @@ async def test_tap_a_card_pay_and_come_back(
         )  # fmt: skip
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         context = await browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         page = await context.new_page()
         said: list[str] = []
         page.on("console", lambda message: said.append(f"{message.location['url']} {message.text}"))

@@ -80,7 +80,14 @@ async def test_without_the_lock_two_hosts_collide(db, stage, monkeypatch) -> Non
     host = await stage.host()
     show_id = await stage.show(host)
     tray = await fill_tray(db, host, show_id, 10)
-    monkeypatch.setattr(store, "lock_show", store.show)
+    together = asyncio.Barrier(len(tray))
+
+    async def unlocked(tx: Any, wanted: Any) -> Any:
+        found = await store.show(tx, wanted)
+        await together.wait()
+        return found
+
+    monkeypatch.setattr(store, "lock_show", unlocked)
     answers = await asyncio.gather(*[press(db, host, show_id, one) for one in tray], return_exceptions=True)
     assert any(isinstance(one, asyncpg.UniqueViolationError) for one in answers)
     assert sum(pin.ended_stream_at is None for pin in await all_pins(db, show_id)) == 1

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,9 @@ from helpers.browser import enter
 from helpers.market import Cast, until
 
 pytestmark = pytest.mark.e2e
+SEGMENT_SECONDS = 4
+"""What the disk refuses is left out by whole segments; the camera's have at most so much."""
+
 MISSING = re.compile(r"(\d+) s of this show were not recorded|本场有 (\d+) 秒没有录下")
 
 
@@ -51,20 +55,21 @@ async def recording_stops(cast: Cast) -> None:
     async def for_three_seconds() -> bool:
         return await not_recorded(cast) >= 3
 
-    await until(for_three_seconds, 30, "three seconds that were not recorded")
+    await until(for_three_seconds, what="three seconds that were not recorded")
 
 
 async def recording_goes_on(cast: Cast) -> None:
     async def again() -> bool:
         return not await not_recorded(cast)
 
-    await until(again, 30, "the recording going on")
+    await until(again, what="the recording going on")
 
 
 def test_the_replay_says_how_much_the_disk_did_not_take(window: Callable[..., Any], market: Any, disk: Path) -> None:
     people = [window(language="en", scheme="light"), window(language="zh", scheme="dark")]
     for one in people:
         enter(one.page, market.show_id)
+    began = time.monotonic()
     ballast = disk / "data" / "media" / "ballast"
     with ballast.open("wb", buffering=0) as file, suppress(OSError):
         while file.write(b"\0" * 4096):
@@ -74,13 +79,14 @@ def test_the_replay_says_how_much_the_disk_did_not_take(window: Callable[..., An
         expect(one.page.locator("video")).to_have_attribute("data-status", "playing")
     ballast.unlink()
     market.do(recording_goes_on)
+    lasted = time.monotonic() - began
     market.do(lambda cast: cast.creator.post(f"/api/shows/{market.show_id}/end"))
     for one in people:
         told = one.page.get_by_text(MISSING)
         expect(told).to_be_visible()
         found = MISSING.search(told.inner_text())
         assert found is not None
-        assert 3 <= int(found[1] or found[2]) <= 60
+        assert 3 <= int(found[1] or found[2]) <= lasted + SEGMENT_SECONDS, "not more than there was"
         expect(one.page.locator("video")).to_have_attribute("data-status", "playing")
         one.look("replay-gap")
     for one in people:  # the playlist of a picture that has ended is a 404 by right
