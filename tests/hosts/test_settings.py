@@ -25,7 +25,7 @@ def test_a_bus_without_a_secret_that_all_share_is_refused(monkeypatch, tmp_path)
 def test_a_bus_that_is_no_redis_is_refused(monkeypatch, tmp_path, url):
     monkeypatch.setenv("LIVESTALL_DATA", str(tmp_path))
     monkeypatch.setenv("LIVESTALL_BUS_URL", url)
-    with pytest.raises(BadSettings, match="bus_url"):
+    with pytest.raises(BadSettings, match="LIVESTALL_BUS_URL"):
         settings.load()
 
 

@@ -46,13 +46,18 @@ def work(_arguments: argparse.Namespace) -> int:
 
 def migrate(_arguments: argparse.Namespace) -> int:
     from livestall.app import settings
+    from livestall.app.migrate import NoDatabase
     from livestall.app.migrate import migrate as run
 
     core = settings.load()
     if not core.database_url:
         print("livestall: set LIVESTALL_DATABASE_URL; `livestall serve` migrates its own database", file=sys.stderr)
         return 2
-    run(core.database_url)
+    try:
+        run(core.database_url)
+    except NoDatabase as error:
+        print(f"livestall: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import asyncpg
+
 from livestall import accounts
 from livestall.app import settings
 from livestall.base import config
@@ -21,7 +23,10 @@ def run() -> int:
     try:
         token = asyncio.run(_offer(core.database_url))
     except Unavailable:
-        print("livestall: the database does not answer", file=sys.stderr)
+        print("livestall: the database does not answer; check LIVESTALL_DATABASE_URL", file=sys.stderr)
+        return 1
+    except asyncpg.UndefinedTableError:
+        print("livestall: the database has no tables yet; `livestall migrate` makes them", file=sys.stderr)
         return 1
     if token is None:
         print("livestall: there is an operator already", file=sys.stderr)

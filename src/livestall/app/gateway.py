@@ -197,7 +197,7 @@ async def _main(core: settings.Core) -> None:
 
 def run() -> None:
     """The entry of `livestall live`."""
-    core = settings.load()
+    core = settings.load_for_plane()
     options = config.of(settings.Logs)
     logs.set_up("live", as_json=options.as_json, level=options.level)
     trace.set_up("live")

@@ -185,7 +185,7 @@ async def serve(
 
 def run() -> None:
     """The entry of `livestall web`: one process, one event loop."""
-    core = settings.load()
+    core = settings.load_for_plane()
     options = config.of(settings.Logs)
     logs.set_up("web", as_json=options.as_json, level=options.level)
     trace.set_up("web")

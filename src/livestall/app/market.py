@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from livestall.app import health, settings, supervisor
+from livestall.app.migrate import NoDatabase
 from livestall.app.postgres import PostgresFailed
 from livestall.base import config, log
 
@@ -15,7 +16,7 @@ def run(process: str, later: Sequence[supervisor.Plane], *, quiet: bool = False)
     set_up_logs(process)
     try:
         supervisor.serve(_say_nothing if quiet else _announce, later)
-    except (supervisor.CannotStart, PostgresFailed) as error:
+    except (supervisor.CannotStart, PostgresFailed, NoDatabase) as error:
         print(f"livestall: {error}", file=sys.stderr)
         return 1
     return 0

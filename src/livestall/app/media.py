@@ -29,7 +29,7 @@ LOOK_SECONDS = 1.0
 def run() -> None:
     """Serve until SIGTERM or SIGINT."""
     guard.end_with_parent()
-    core = settings.load()
+    core = settings.load_for_plane(database=False)
     how = config.of(settings.Logs)
     logs.set_up("media", as_json=how.as_json, level=how.level)
     uvloop.run(serve(core))

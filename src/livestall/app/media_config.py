@@ -240,13 +240,21 @@ def write(server: Server, options: Options) -> str:
 def run(name: str, market: str, folder: str, allow: str) -> int:
     """Print the file for the server of that name; 2 if the settings name none."""
     core = settings.load()
-    if not core.secret:
-        keys.use(Home(Path(core.data)).secret())
     server = neighbours().get(name)
     if server is None:
         known = ", ".join(neighbours()) or "none"
         print(f"livestall: LIVESTALL_MEDIA__SERVERS names no server {name!r} (it names: {known})", file=sys.stderr)
         return 2
+    if not core.secret:
+        try:
+            keys.use(Home(Path(core.data)).secret())
+        except OSError:
+            print(
+                f"livestall: the token is made from the market's secret, and none is in {core.data}: "
+                "set LIVESTALL_SECRET, or LIVESTALL_DATA to the folder of a market that has run",
+                file=sys.stderr,
+            )
+            return 2
     market = market or f"http://127.0.0.1:{config.of(settings.Web).port}"
     options = Options(market=market, folder=folder.rstrip("/"), allow=allow, token=hook_token(name))
     print(write(server, options), end="")

@@ -120,7 +120,7 @@ def load() -> Core:
     try:
         core = msgspec.convert(given, Core, strict=False)
     except msgspec.ValidationError as error:
-        raise config.BadSettings(f"{config.PREFIX}…: {error}") from error
+        raise config.BadSettings(config.named(config.PREFIX, error)) from error
     if core.bus_url and not core.secret:
         raise config.BadSettings(
             f"{config.PREFIX}BUS_URL joins several processes: set {config.PREFIX}SECRET, one for all"
@@ -131,6 +131,21 @@ def load() -> Core:
     pace.use(Path(core.data) / "pace")
     backends.keep_replays(backends.Replays(Path(core.data) / "media", _make_replay))
     backends.neighbours()
+    return core
+
+
+def load_for_plane(*, database: bool = True) -> Core:
+    """`load` for a plane by itself, which has to be told to which market it belongs. Raises config.BadSettings."""
+    core = load()
+    needed = {"SECRET": core.secret}
+    if database:
+        needed["DATABASE_URL"] = core.database_url
+    missing = [f"{config.PREFIX}{name}" for name, value in needed.items() if not value]
+    if missing:
+        raise config.BadSettings(
+            f"{' and '.join(missing)}: to be set for a plane by itself, the same for all of a market; "
+            "`livestall serve` runs all of them and needs neither"
+        )
     return core
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import msgspec
 
 from livestall import stock
@@ -32,7 +33,13 @@ def run(*, as_json: bool, repair: bool) -> int:
     try:
         pools, drifting, repairs = asyncio.run(_check(dsn, repair=repair))
     except Unavailable:
-        print("livestall: the database does not answer; start it and check again", file=sys.stderr)
+        print(
+            "livestall: the database does not answer; start it, or check LIVESTALL_DATABASE_URL, and try again",
+            file=sys.stderr,
+        )
+        return 2
+    except asyncpg.UndefinedTableError:
+        print("livestall: the database has no tables yet; `livestall migrate` makes them", file=sys.stderr)
         return 2
     left = len([one for one in repairs if one.refused]) if repair else len(drifting)
     if as_json:

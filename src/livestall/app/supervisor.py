@@ -281,7 +281,8 @@ def first_ports_taken() -> tuple[str, int] | None:
 
 
 def serve(on_ready: Callable[[float, str | None], None], later: Sequence[Plane] = ()) -> None:
-    """Run the market of this machine until SIGINT or SIGTERM. Raises CannotStart, PostgresFailed, BadSettings."""
+    """Run the market of this machine until SIGINT or SIGTERM. Raises CannotStart, NoDatabase,
+    PostgresFailed, BadSettings."""
     core = settings.load()
     home = Home(Path(core.data))
     home.enter()

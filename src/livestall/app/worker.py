@@ -125,7 +125,7 @@ async def _main(core: settings.Core) -> None:
 
 def run() -> None:
     """The entry of `livestall work`."""
-    core = settings.load()
+    core = settings.load_for_plane()
     options = config.of(settings.Logs)
     logs.set_up("work", as_json=options.as_json, level=options.level)
     trace.set_up("work")

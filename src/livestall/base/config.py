@@ -52,9 +52,15 @@ def load(sections: Mapping[str, type[Section]], environ: Mapping[str, str]) -> N
         try:
             _current[section] = msgspec.convert(values[name], section, strict=False)
         except msgspec.ValidationError as error:
-            problems.append(f"{PREFIX}{name.upper()}__…: {error}")
+            problems.append(named(f"{PREFIX}{name.upper()}__", error))
     if problems:
         raise BadSettings("\n".join(problems))
+
+
+def named(prefix: str, error: msgspec.ValidationError) -> str:
+    """What is wrong, with the name of the variable in which it is."""
+    what, _, path = str(error).rpartition(" - at `$.")
+    return f"{prefix}{path.rstrip('`').upper()}: {what}" if path.rstrip("`").isidentifier() else f"{prefix}…: {error}"
 
 
 @contextmanager
