@@ -14,7 +14,7 @@ import pytest
 
 from helpers.faults import kept_down
 from helpers.market import AWAY, CITY, Cast, Pusher, Served, in_thread, seed, serving, until
-from helpers.patience import Not, slowness
+from helpers.patience import Not, soon
 from helpers.redis_server import RedisServer, redis_running
 from helpers.rooms import Picture, Viewer
 from livestall.app.demo.client import Door, Json, Person, Refused, Socket
@@ -58,7 +58,11 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def evening(redis: RedisServer) -> Iterator[Evening]:
-    with serving(rooms__grace_seconds=60, bus_url=redis.url, live__processes=2, secret="5e" * 32) as served:
+    with serving(
+        rooms__grace_seconds=60, bus_url=redis.url, live__processes=2, secret="5e" * 32,
+        orders__claims_per_second=1000, orders__claims_burst=1000,
+        orders__device_claims_per_second=10000, orders__device_claims_burst=10000,
+    ) as served:  # fmt: skip
         stage = Evening(served)
         try:
             stage.prepare()
@@ -111,8 +115,8 @@ class Room:
                 return Not(error)
             return await self.cast.all_is_well()
 
-        await until(well, HEALED_SECONDS * slowness(), "an order, and health")
-        await until(self.everybody_is_back, HEALED_SECONDS * slowness(), "every viewer back")
+        await soon(well, HEALED_SECONDS, "an order, and health")
+        await soon(self.everybody_is_back, HEALED_SECONDS, "every viewer back")
         text = f"still here {ids.new().hex[:8]}"
         socket = await Socket(self.buyer, self.show_id).open()
         await socket.chat(text)
@@ -155,8 +159,7 @@ async def refusal_of(work: Any) -> Refused:
 async def test_without_the_database_the_picture_goes_on_and_the_room_is_told_that_buying_waits(room: Room) -> None:
     inside = [one.socket for one in room.viewers]
     with kept_down(room.served, "postgres"):
-        seconds = TOLD_SECONDS * slowness()
-        await until(lambda: all(one.paused for one in room.viewers), seconds, "being told that buying is paused")
+        await soon(lambda: all(one.paused for one in room.viewers), TOLD_SECONDS, "being told that buying is paused")
         await room.picture_moves()
         refused = await refusal_of(room.order())
         assert (refused.status, refused.code) == (503, "unavailable")
@@ -172,8 +175,7 @@ async def test_without_the_database_the_picture_goes_on_and_the_room_is_told_tha
 
 async def test_without_the_gateways_orders_go_on_by_http(room: Room) -> None:
     with kept_down(room.served, "live"):
-        seconds = TOLD_SECONDS * slowness()
-        await until(lambda: not any(one.is_inside for one in room.viewers), seconds, "sockets closing")
+        await soon(lambda: not any(one.is_inside for one in room.viewers), TOLD_SECONDS, "sockets closing")
         assert (await room.order())["state"] == "placed"
         await room.picture_moves()
         snapshot = await room.buyer.get(f"/api/shows/{room.show_id}/snapshot")
@@ -201,7 +203,7 @@ async def test_without_the_video_chat_and_orders_go_on(evening: Evening, room: R
             return False
         return (await room.cast.show(room.show_id))["state"] == "live"
 
-    await until(moves, HEALED_SECONDS * slowness(), "the picture")
+    await soon(moves, HEALED_SECONDS, "the picture")
     await room.picture_moves()
     await room.healed()
 
@@ -240,7 +242,7 @@ async def test_without_the_workers_everything_sells_and_what_they_owe_is_done_af
     async def paid() -> bool:
         return (await room.buyer.get(f"/api/orders/{bought['id']}"))["state"] == "paid"
 
-    await until(paid, HEALED_SECONDS * slowness(), "the payment being settled")
+    await soon(paid, HEALED_SECONDS, "the payment being settled")
 
 
 async def test_without_the_bus_two_gateways_still_tell_everyone_everything(room: Room, redis: RedisServer) -> None:

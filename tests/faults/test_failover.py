@@ -20,7 +20,7 @@ import pytest
 from helpers.buying import Buyer, acknowledged_by
 from helpers.faults import hung
 from helpers.market import Served, seed, serving, until
-from helpers.patience import slowness
+from helpers.patience import soon
 from helpers.processes import children_of
 from helpers.rooms import Viewer
 from livestall import stock
@@ -127,8 +127,7 @@ async def test_sales_go_on_at_the_standby_and_no_acknowledged_order_is_lost(pair
 
         async def forty_more() -> None:
             before = len(acknowledged_by(buyers))
-            seconds = GOES_ON_SECONDS * slowness()
-            await until(lambda: len(acknowledged_by(buyers)) >= before + 40, seconds, "forty more orders")
+            await soon(lambda: len(acknowledged_by(buyers)) >= before + 40, GOES_ON_SECONDS, "forty more orders")
 
         await forty_more()
         with hung(pair.receiver()):  # what the primary alone has written is about to be lost
@@ -138,7 +137,7 @@ async def test_sales_go_on_at_the_standby_and_no_acknowledged_order_is_lost(pair
         await forty_more()
         over.set()
         await asyncio.gather(*buying)
-        await until(lambda: viewer.is_inside and not viewer.paused, GOES_ON_SECONDS * slowness(), "the viewer's room")
+        await soon(lambda: viewer.is_inside and not viewer.paused, GOES_ON_SECONDS, "the viewer's room")
         await cast.creator.post(f"/api/shows/{show['id']}/chat", {"id": ids.new(), "text": "we go on"})
         await until(lambda: viewer.said("we go on"), what="the viewer hearing what is said at the standby")
         await viewer.stop()

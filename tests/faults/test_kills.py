@@ -18,7 +18,7 @@ import pytest
 
 from helpers.buying import Buyer, Way, acknowledged_by, over_a_socket, over_http, with_a_double_click
 from helpers.market import Cast, Served, seed, serving, until
-from helpers.patience import PATIENCE_SECONDS, slowness
+from helpers.patience import PATIENCE_SECONDS, soon
 from livestall.app.demo.client import Door, Json
 from livestall.base import ids
 
@@ -69,7 +69,7 @@ async def goes_on(buyers: Sequence[Buyer], after: str) -> None:
     def more() -> bool:
         return all(len(acknowledged_by(those)) >= had + MORE for those, had in zip(ways, before, strict=True))
 
-    await until(more, GOES_ON_SECONDS * slowness(), f"the sale going on after {after} was killed")
+    await soon(more, GOES_ON_SECONDS, f"the sale going on after {after} was killed")
 
 
 async def check(served: Served, deal: Json, buyers: Sequence[Buyer]) -> None:
@@ -103,7 +103,7 @@ async def test_every_acknowledged_order_exists_once_whatever_is_killed(served: S
     async with Door(served.base) as door:
         cast = await seed(door, served.first_run_token, products=1, on_hand=2000)
         async with cast.on_air() as show:
-            deal = await cast.flash_sale(show["id"], quota=QUOTA, per_buyer=LIMIT)
+            deal = await cast.flash_sale(show["id"], quota=QUOTA, per_buyer=LIMIT, duration_seconds=1200)
             people = [await cast.buyer(f"Buyer {number}") for number in range(BUYERS)]
             buyers = [Buyer(one, show["id"], SOCKET if number % 2 else HTTP) for number, one in enumerate(people)]
             await opened(cast, show["id"], deal)
@@ -112,6 +112,7 @@ async def test_every_acknowledged_order_exists_once_whatever_is_killed(served: S
                     await asyncio.sleep(random.uniform(0, 0.3))  # at whatever moment of an order
                     await asyncio.to_thread(served.kill, plane)
                     await goes_on(buyers, plane)
+                await until(lambda: any(one.refused for one in buyers), what="somebody coming to the limit")
             await until(lambda: len(served.planes()) == 5, what="all planes up again")
             await until(cast.all_is_well, what="health, and drift 0")
             await check(served, deal, buyers)

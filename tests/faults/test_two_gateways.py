@@ -10,7 +10,7 @@ import pytest
 
 from helpers.market import Served, seed, serving, until
 from helpers.redis_server import redis_running
-from helpers.reloading import reload
+from helpers.reloading import post, reload
 from helpers.rooms import Viewer
 from livestall.app.demo.client import Door
 from livestall.base import ids
@@ -35,7 +35,7 @@ async def test_two_gateways_are_one_and_are_replaced_without_a_gap(served: Serve
         async def say(text: str) -> None:
             speaker = viewers[next(lines) % VIEWERS].person  # chat has a pace for each person
             await asyncio.sleep(0.1)
-            await speaker.post(path, {"id": ids.new(), "text": text})
+            await post(speaker, path, {"id": ids.new(), "text": text})
             await until(lambda: all(one.said(text) for one in viewers), what=f"everyone hearing {text!r}")
 
         await until(lambda: all(one.is_inside for one in viewers), what="everyone inside")

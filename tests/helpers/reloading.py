@@ -16,8 +16,25 @@ from livestall.app.demo.client import Json, Person, Refused, Socket
 from livestall.base import ids
 
 WAITS = (429, 503)
+CLOSED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError)
+AGAIN_MAX = 2
+"""Another one that is kept may have been closed in the same moment."""
+
 BACK_SECONDS_MAX = PICTURE_SECONDS_MAX = 3.0
 """How long a socket may be away, and a picture stand still, on a quiet machine."""
+
+
+async def post(person: Person, path: str, body: Json) -> Json:
+    """Ask once; a client repeats what found its kept connection closed, as browsers do. A connection that nobody takes
+    is no such thing."""
+    for _ in range(AGAIN_MAX):
+        try:
+            return await person.post(path, body)
+        except aiohttp.ClientConnectorError:
+            raise
+        except CLOSED:
+            continue
+    return await person.post(path, body)
 
 
 class Buying:
@@ -43,12 +60,7 @@ class Buying:
             await asyncio.sleep(0.05)
 
     async def _place(self, person: Person, body: Json) -> None:
-        """One order; a client repeats once what found its kept connection closed, as browsers do."""
-        try:
-            order = await person.post("/api/orders", body)
-        except aiohttp.ServerDisconnectedError:
-            order = await person.post("/api/orders", body)
-        self.acknowledged.append(order["id"])
+        self.acknowledged.append((await post(person, "/api/orders", body))["id"])
 
     async def by_socket(self, person: Person, show_id: str, line: Json) -> None:
         heard: dict[str, Any] = {"seq": None, "retry": 0.1}
