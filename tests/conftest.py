@@ -29,8 +29,10 @@ synchronous_commit = on
 max_connections = 200
 fsync = off
 full_page_writes = off
+autovacuum = off
 """
-"""As in production, but that nothing here survives a power cut, and nobody waits for the disk."""
+"""As in production, but that nothing here survives a power cut, and nobody waits for the disk. Nor does anybody tidy up
+at moments of their own: a transaction anywhere in the server, however short, holds back what the outbox hands on."""
 
 
 @pytest.fixture(scope="session")

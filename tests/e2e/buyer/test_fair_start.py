@@ -43,7 +43,7 @@ def test_phones_whose_clocks_are_wrong_by_hours_buy_at_the_opening(window: Any, 
         one.page.add_init_script(WRONG_CLOCK.replace("HOURS", str(hours)))
         become_somebody(one.page)
         enter(one.page, market.show_id)
-    countdown_seconds = min(120, round(max(8, 2 * slowness())))  # both pages must get to it before it opens
+    countdown_seconds = min(120, round(max(12, 3 * slowness())))  # both pages must get to it before it opens
     deal = market.flash_sale(market.show_id, countdown_seconds=countdown_seconds)
     buttons = {hours: in_time(one.page) for hours, one in phones.items()}
     for hours, one in phones.items():
