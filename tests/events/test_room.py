@@ -129,7 +129,7 @@ async def v_tray(tx: Tx, host: Actor, show_id: Any, kept: dict[str, Any]) -> Non
 async def v_flash(tx: Tx, host: Actor, show_id: Any, kept: dict[str, Any]) -> None:
     sale = deals.NewFlashSale(
         id=ids.new(), listing_id=kept["listing"], variant_id=kept["product"].variants[0].id, price_amount=4_900,
-        quota=10, released=4, countdown_seconds=30, duration_seconds=300,
+        quota=10, released=4, countdown_seconds=300, duration_seconds=300,
     )  # fmt: skip
     kept["deal"] = await deals.publish_flash_sale(tx, host, show_id, sale)
 

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from helpers.http import Http
+from helpers.patience import PATIENCE_SECONDS, until
 from helpers.shop import Shop, draft
 from livestall.app import proof
 from livestall.base import ids
@@ -87,11 +88,24 @@ async def test_pages_are_bounded_and_follow_one_another(shop: Shop, http: Http, 
     assert (await http(None, "GET", "/api/proof/stock?cursor=nonsense")).status_code == 422
 
 
-async def test_thousands_who_ask_cost_one_check_a_second(shop: Shop, http: Http, fresh: proof.Proofs) -> None:
+async def test_thousands_who_ask_cost_one_check_a_second(
+    shop: Shop, http: Http, fresh: proof.Proofs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await shop.product(3)
+    assert proof.KEPT_SECONDS == 1
+    monkeypatch.setattr(proof, "KEPT_SECONDS", PATIENCE_SECONDS)  # so long may the second last here
     answers = await asyncio.gather(*(ask(http) for _ in range(300)))
-    assert len({one["checked_at"] for one in answers}) == fresh.checks <= 3
-    assert len(answers) > 50 * fresh.checks
+    assert (fresh.checks, len({one["checked_at"] for one in answers})) == (1, 1)
+    monkeypatch.setattr(proof, "KEPT_SECONDS", 0)
+    other = proof.Proofs()
+    monkeypatch.setattr(proof, "PROOFS", other)
+    first = (await ask(http))["checked_at"]
+    assert first != answers[0]["checked_at"]
+
+    async def another() -> bool:
+        return (await ask(http))["checked_at"] != first
+
+    await until(another, what="a check after the next second")
 
 
 async def test_many_different_questions_take_turns_and_too_many_are_sent_away(fresh: proof.Proofs) -> None:
