@@ -15,6 +15,7 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from livestall import payments
+from livestall.app import wiring
 from livestall.base import clock, ids
 from livestall.base.db import Database
 from livestall.base.http import EXCEPTION_HANDLERS
@@ -135,3 +136,4 @@ async def market(db: Database) -> AsyncIterator[Market]:
     market = Market(db)
     yield market
     await market.buyer.aclose()
+    payments.plug(wiring.BACKENDS)
