@@ -13,6 +13,7 @@ from livestall.live.store import (
     after,
     append,
     forget_gateway,
+    gateways_up,
     keep_readers,
     last_seq,
     missed,
@@ -24,6 +25,6 @@ from livestall.live.tickets import Tickets
 __all__ = [
     "MISSED_MAX", "Bus", "Caller", "Channels", "Command", "Edge", "Gossip", "Hub", "Lane", "LiveEvent", "Loaded",
     "LocalBus", "NewEvent", "Nudge", "Peers", "Present", "RedisBus", "Said", "Server", "Settings", "Source", "Tell",
-    "Tickets", "TooFast", "Total", "after", "append", "forget_gateway", "keep_readers", "last_seq", "missed", "numbers",
-    "readers_elsewhere",
+    "Tickets", "TooFast", "Total", "after", "append", "forget_gateway", "gateways_up", "keep_readers", "last_seq",
+    "missed", "numbers", "readers_elsewhere",
 ]  # fmt: skip

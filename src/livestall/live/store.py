@@ -151,6 +151,14 @@ async def forget_gateway(tx: Tx, gateway: UUID) -> None:
     await tx.execute("delete from live_gateway where id = $1", gateway)
 
 
+async def gateways_up(read: Read) -> int:
+    """How many gateways, on whatever machine, gave a sign of life a moment ago."""
+    return await read.fetchval(
+        "select count(*) from live_gateway where at > clock_timestamp() - make_interval(secs => $1)",
+        GATEWAY_SILENT_SECONDS,
+    )
+
+
 async def readers_elsewhere(read: Read, present: Sequence[UUID]) -> dict[UUID, dict[UUID, int]]:
     """The gateways that are up besides those in `present`, each with how many read each channel there."""
     rows = await read.fetch(

@@ -5,6 +5,7 @@ from livestall.video.actions import (
     ingest_of,
     media_addresses,
     open_streams,
+    own_servers,
     playback_of,
     poster_of,
     rotate_key,
@@ -25,6 +26,6 @@ from livestall.video.model import (
 
 __all__ = [
     "DiskHealth", "Ingest", "NewStream", "Playback", "Settings", "StreamRecorded", "StreamStarted", "StreamStopped",
-    "close_streams", "ingest_of", "media_addresses", "open_streams", "playback_of", "poster_of", "rotate_key",
-    "server_clocks", "set_mode", "stream",
+    "close_streams", "ingest_of", "media_addresses", "open_streams", "own_servers", "playback_of", "poster_of",
+    "rotate_key", "server_clocks", "set_mode", "stream",
 ]  # fmt: skip

@@ -36,6 +36,8 @@ from livestall.video.model import (
 SECRET_LENGTH_MAX = 200
 ALIVE = timedelta(seconds=15)
 """A media server that has not been seen for so long is taken for dead."""
+MISSED = timedelta(minutes=10)
+"""One that has been silent for so long is no longer missed."""
 SAME_START = timedelta(seconds=5)
 MOVES_MAX = 200
 
@@ -225,6 +227,14 @@ async def playback_of(read: Read, stream_id: UUID, *, media: str, preview: bool 
     Raises NotFound."""
     found = await stream(read, stream_id)
     return adapter(await _server_of(read, found)).playback(found, Places(media), preview=preview)
+
+
+async def own_servers(read: Read) -> list[tuple[str, bool]]:
+    """The media processes of ours, on whatever machine: where each is reached from within (empty: on the machine of the
+    web process), and whether it has been heard of a moment ago. Those silent for long are no more."""
+    now = clock.now()
+    found = await store.own_servers(read, now - MISSED)
+    return [(one.control_url, one.seen_at >= now - ALIVE) for one in found]
 
 
 async def poster_of(read: Read, stream_id: UUID, *, media: str) -> str | None:

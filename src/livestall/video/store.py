@@ -229,6 +229,14 @@ async def media_addresses(read: Read, alive_since: datetime) -> list[str]:
     return [row["url"] for row in rows]
 
 
+async def own_servers(read: Read, seen_since: datetime) -> list[KnownServer]:
+    """Media processes of ours that were seen since then."""
+    rows = await read.fetch(
+        f"select {SERVER} from media_server where kind = 'embedded' and seen_at >= $1 order by id", seen_since
+    )
+    return [msgspec.convert(dict(row), KnownServer) for row in rows]
+
+
 async def servers_beside(read: Read, server_ids: Sequence[str]) -> list[KnownServer]:
     """Those servers, and the ones that share a folder of recordings with one of them."""
     rows = await read.fetch(
