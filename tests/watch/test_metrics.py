@@ -21,12 +21,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from helpers.market import Cast, Served, seed, until
 from helpers.processes import children_of
 from helpers.repository import ROOT
-from livestall.app import exported, traffic
+from livestall.app import exported, traffic, worker
 from livestall.app.demo.client import Door, Socket
+from livestall.app.watch import Watch
 from livestall.base import ids, metrics
+from livestall.base.db import Database
 from watch.conftest import address
 
 PROCESSES = [("web", 0), ("web", 1), ("live", 0), ("media", 0), ("work", 0), ("work", 1), ("serve", 0)]
+ON_THE_DATABASE = ("web", "live", "work")
 LINES_MAX = 2000
 ROUTES_MAX = 300
 OTHERS = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "up"}
@@ -196,19 +199,33 @@ async def test_a_process_without_its_database_is_alive_but_not_ready(watched: Se
             send(pid, signal.SIGSTOP)
 
         async def not_ready() -> bool:
-            status, text = await get(f"{address(watched, 'live')}/ready")
-            return status == 503 and bool(text)
+            said = [await get(f"{address(watched, plane)}/ready") for plane in ON_THE_DATABASE]
+            return all(status == 503 and text.strip() for status, text in said)
 
-        await until(not_ready, what="a gateway that says it is not ready")
-        assert (await get(f"{address(watched, 'live')}/health"))[0] == 200
+        await until(not_ready, what="processes that say they are not ready")
+        for plane in ON_THE_DATABASE:
+            assert (await get(f"{address(watched, plane)}/health"))[0] == 200
+        assert (await get(f"{address(watched, 'media')}/ready"))[0] == 200, "the picture needs no database"
     finally:
         for pid in family:
             send(pid, signal.SIGCONT)
 
     async def ready() -> bool:
-        return (await get(f"{address(watched, 'live')}/ready"))[0] == 200
+        return all([(await get(f"{address(watched, plane)}/ready"))[0] == 200 for plane in ON_THE_DATABASE])
 
     await until(ready, what="ready again")
+
+
+async def test_a_worker_whose_sweeps_stand_still_is_not_ready_though_the_database_answers(db: Database) -> None:
+    about = Watch("work", [worker.database_answers(db), worker.beats(db)])
+    assert "sweeps" in await about.missing(), "it has not reported yet"
+    await worker._beat(db)
+    assert await about.missing() == ""
+    async with db.write() as tx:
+        await tx.execute("update worker_beat set at = now() - interval '1 minute' where worker = $1", worker.WORKER)
+    assert (await about.look("/ready"))[0].startswith("503")
+    await worker._beat(db)
+    assert (await about.look("/ready"))[0].startswith("200")
 
 
 def send(pid: int, number: int) -> None:
