@@ -11,7 +11,8 @@ from livestall.base.db import Tx
 from livestall.base.errors import Refusal
 from livestall.orders import Counter, Draft, Placed
 from livestall.orders.actions import place
-from livestall.orders.desk import Ready
+from livestall.orders.desk import Prepared
+from livestall.orders.straight import Straight
 
 Meanwhile = Callable[[], Awaitable[object]]
 Answers = list[Placed | BaseException]
@@ -25,8 +26,8 @@ class Window:
         self.ways: list[bool] = []
         self.meanwhile: Meanwhile | None = None
 
-    async def verb(self, tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
-        is_straight = ready is not None and ready.straight
+    async def verb(self, tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
+        is_straight = isinstance(ready, Straight)
         self.ways.append(is_straight)
         answers = await place(tx, drafts, ready)
         if is_straight and self.meanwhile is not None:
