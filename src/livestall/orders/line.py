@@ -160,6 +160,10 @@ class Line:
         everyone = max(self._counter.ahead(entry.draft), entry.place)
         return LineTicket(entry.draft.order_id, entry.place, everyone, max(1, ceil(entry.seconds)))
 
+    async def close(self) -> None:
+        """When the process ends: those who still wait are answered, with the order or Unavailable."""
+        await self._counter.close()
+
     def find(self, order_id: UUID, buyer_id: UUID) -> Entry | Refusal | None:
         """The buyer's claim if it waits here, or why it was refused some minutes ago."""
         entry = self._waiting.get(order_id.int)
