@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import pytest
+
 from helpers.patience import PATIENCE_SECONDS
 from helpers.shop import Article, draft
 from livestall.base.db import Tx
 from livestall.base.errors import Refusal
 from livestall.orders import Counter, Draft, Placed
 from livestall.orders.actions import place
-from livestall.orders.desk import Prepared
+from livestall.orders.desk import Desk, Prepared
 from livestall.orders.straight import Straight
 
 Meanwhile = Callable[[], Awaitable[object]]
@@ -34,6 +36,15 @@ class Window:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
         return answers
+
+
+@pytest.fixture
+def only_under_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool is seen only by those who lock it, so that the first batch goes the long way."""
+
+    async def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(Desk, "look_at", nothing)
 
 
 async def everyone(counter: Counter, drafts: Sequence[Draft]) -> Answers:

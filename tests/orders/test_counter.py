@@ -11,6 +11,7 @@ import pytest
 
 from helpers.patience import PATIENCE_SECONDS
 from helpers.shop import Shop, draft
+from helpers.straight import only_under_locks
 from livestall import stock
 from livestall.base import config, ids
 from livestall.base.db import Database, Tx
@@ -19,6 +20,8 @@ from livestall.orders import Counter, Draft, Placed, Settings
 from livestall.orders.actions import place
 from livestall.orders.desk import Prepared
 from livestall.orders.model.refusals import LineFull, SellerSuspended
+
+__all__ = ["only_under_locks"]
 
 
 async def everyone(counter: Counter, drafts: Sequence[Draft]) -> list[Placed | BaseException]:
@@ -143,6 +146,7 @@ async def test_a_buyer_who_hangs_up_spoils_nothing(shop: Shop) -> None:
     assert (await shop.pool(tea.variant))[2] in {1, 2}
 
 
+@pytest.mark.usefixtures("only_under_locks")
 async def test_everyone_in_line_knows_how_many_are_before_them(shop: Shop) -> None:
     tea = await shop.product(30)
     seen: list[list[int]] = []

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from helpers.locks import waiting
 from helpers.patience import PATIENCE_SECONDS, until
 from helpers.shop import Shop, clock, draft
-from helpers.straight import Answers, Window, everyone, get_to_know
+from helpers.straight import Answers, Window, everyone, get_to_know, only_under_locks
 from livestall import stock
 from livestall.base import ids, trace
 from livestall.base.columns import of_uuid
@@ -28,6 +28,9 @@ from livestall.orders import Counter, Draft, NewOrderLine, Placed
 from livestall.orders.desk import PLENTY
 from livestall.orders.model.refusals import UnknownShow
 from livestall.stock import store as stock_store
+
+__all__ = ["only_under_locks"]
+pytestmark = pytest.mark.usefixtures("only_under_locks")
 
 
 @pytest.fixture

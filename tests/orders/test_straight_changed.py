@@ -10,7 +10,7 @@ import pytest
 
 from helpers.patience import PATIENCE_SECONDS, until
 from helpers.shop import Article, Shop, draft
-from helpers.straight import Window, everyone, get_to_know
+from helpers.straight import Window, everyone, get_to_know, only_under_locks
 from livestall import stock
 from livestall.base import ids
 from livestall.base.db import Tx
@@ -22,6 +22,9 @@ from livestall.orders.model.refusals import SellerSuspended
 from livestall.orders.straight import Straight
 
 Change = Callable[[Shop, Article, Sequence[Draft]], Awaitable[object]]
+
+__all__ = ["only_under_locks"]
+pytestmark = pytest.mark.usefixtures("only_under_locks")
 
 
 def says(sql: str) -> Change:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from helpers.shop import Article, Shop, draft
-from helpers.straight import Answers, Window, everyone, get_to_know
+from helpers.straight import Answers, Window, everyone, get_to_know, only_under_locks
 from livestall import stock
 from livestall.base.db import Changed, Database, OneStatement, Tx
 from livestall.orders import Counter, Draft, Placed, actions, desk
@@ -18,6 +18,9 @@ from livestall.stock import store as stock_store
 from livestall.stock.model import PoolValues, Reason
 
 LOTS = 1_000
+
+__all__ = ["only_under_locks"]
+pytestmark = pytest.mark.usefixtures("only_under_locks")
 
 
 class Gateway:

@@ -15,7 +15,7 @@ from livestall.base import clock, config, outbox
 from livestall.base.db import Read, Tx
 from livestall.base.errors import NotFound, Refusal, SameIdOtherContents
 from livestall.orders import model, pricing, store
-from livestall.orders.desk import Desk, Names, Prepared, Ready, names_of, prepare
+from livestall.orders.desk import Desk, Names, Prepared, Ready, names_of, price
 from livestall.orders.model import (
     Address,
     Draft,
@@ -44,7 +44,7 @@ async def place(
     before, and nothing is placed.
     """
     if ready is None:
-        ready = await prepare(tx, drafts, Desk())
+        ready = await price(tx, drafts, Desk())
     if isinstance(ready, Straight):
         return await _place_straight(tx, ready)
     limits = ready.prices.limits

@@ -147,15 +147,23 @@ class Desk:
         return terms
 
     def saw(self, pools: Mapping[UUID, stock.Pool]) -> None:
-        """These pools are locked now, and have what they say."""
+        """These pools have, or had a moment ago, what they say."""
         if len(self._pools) > pricing.ENTRIES_MAX:
             self._pools.clear()
             self._room.clear()
         self._pools.update(pools)
         self._room.update((pool_id.int, pool.available) for pool_id, pool in pools.items())
 
+    async def look_at(self, read: Read, pool_ids: Collection[UUID]) -> None:
+        """See what those pools have that nobody saw yet, without locking them: like all that a desk keeps, it only says
+        which way to go."""
+        unseen = [one for one in pool_ids if one.int not in self._room]
+        if unseen and time.monotonic() >= self._careful_until:
+            self._room.update((one.int, 0) for one in unseen)
+            self.saw(await stock.pools(read, unseen))
+
     def be_careful(self) -> None:
-        """Something was not as it seemed: decide under locks for a while, and until it was seen again."""
+        """Something was not as it seemed: decide under locks for a while, and look at everything again."""
         self._room.clear()
         self._careful_until = time.monotonic() + CAREFUL_SECONDS
 
@@ -251,19 +259,26 @@ async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Prepared:
     that has just been found short may be answered here, see `_early`."""
     if await desk.fill(read, len(drafts)) and (straight := desk.straight(drafts)):
         return straight
-    prices = await pricing.look(read, drafts, desk.book)
-    names = await desk.names(read, prices)
-    ready = Ready(drafts, prices, names, desk)
+    ready = await price(read, drafts, desk)
+    await desk.look_at(read, ready.prices.pool_ids)
     if straight := desk.straight(drafts):
         return straight
-    short = desk.short(prices.pool_ids)
+    short = desk.short(ready.prices.pool_ids)
     if not short or len(ready.firsts) < len(drafts):
         return ready
     early = await _early(read, ready, short)
     if early:
-        ready = Ready([one for place, one in enumerate(drafts) if place not in early], prices, names, desk)
+        others = [one for place, one in enumerate(drafts) if place not in early]
+        ready = Ready(others, ready.prices, ready.names, desk)
         ready.early = early
     return ready
+
+
+async def price(read: Read, drafts: Sequence[Draft], desk: Desk) -> Ready:
+    """A batch that will be decided under locks, at the prices of now."""
+    await desk.fill(read, len(drafts))
+    prices = await pricing.look(read, drafts, desk.book)
+    return Ready(drafts, prices, await desk.names(read, prices), desk)
 
 
 async def _early(read: Read, ready: Ready, short: Collection[UUID]) -> dict[int, stock.SoldOut]:

@@ -67,8 +67,8 @@ another process that placed it a moment earlier: its order is found now."""
 
 class Entry:
     """A claim in line. `answer` (await it) is the order, or raises the refusal that stands against the claim; `then`
-    calls instead, which costs less. `place` and `shown` are the line's: the best place so far, and the last one told
-    to those in `tellers`."""
+    calls instead, which costs less. `place`, `shown` and `same` are the line's: the best place so far, the last one
+    told to those in `tellers`, and what claims have in common of which only so many may wait."""
 
     __slots__ = (
         "_answer",
@@ -79,6 +79,7 @@ class Entry:
         "draft",
         "place",
         "said",
+        "same",
         "shown",
         "tellers",
         "trace",
@@ -92,6 +93,7 @@ class Entry:
         self._answer: asyncio.Future[Placed] | None = None
         self.place = number - lane.done + 1
         self.shown = 0
+        self.same: tuple[int, int] = (0, 0)
         self.tellers: tuple[Callable[[LineTicket], None], ...] = ()
         self.trace = trace.here() if trace.on() else None
 
