@@ -79,10 +79,12 @@ class Http:
 
 @asynccontextmanager
 async def application(db: Database) -> AsyncGenerator[Http]:
-    transport = httpx.ASGITransport(create_app(db))  # type: ignore[arg-type]
+    app = create_app(db)
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
     payments.plug({"sandbox": sandbox.SandboxBackend(lambda: ORIGIN, transport)})
     try:
         async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as client:
             yield Http(db, transport, client)
+        await app.state.line.close()
     finally:
         payments.plug(wiring.BACKENDS)

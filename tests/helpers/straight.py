@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import pytest
+
 from helpers.patience import PATIENCE_SECONDS
 from helpers.shop import Article, draft
 from livestall.base.db import Tx
 from livestall.base.errors import Refusal
 from livestall.orders import Counter, Draft, Placed
 from livestall.orders.actions import place
-from livestall.orders.desk import Ready
+from livestall.orders.desk import Desk, Prepared
+from livestall.orders.straight import Straight
 
 Meanwhile = Callable[[], Awaitable[object]]
 Answers = list[Placed | BaseException]
@@ -25,14 +28,23 @@ class Window:
         self.ways: list[bool] = []
         self.meanwhile: Meanwhile | None = None
 
-    async def verb(self, tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
-        is_straight = ready is not None and ready.straight
+    async def verb(self, tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
+        is_straight = isinstance(ready, Straight)
         self.ways.append(is_straight)
         answers = await place(tx, drafts, ready)
         if is_straight and self.meanwhile is not None:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
         return answers
+
+
+@pytest.fixture
+def only_under_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pool is seen only by those who lock it, so that the first batch goes the long way."""
+
+    async def nothing(*_: object) -> None: ...
+
+    monkeypatch.setattr(Desk, "look_at", nothing)
 
 
 async def everyone(counter: Counter, drafts: Sequence[Draft]) -> Answers:

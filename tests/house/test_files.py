@@ -45,7 +45,8 @@ NAMED_ROOMS = {
         "pricing",
         "rush",
         "settlement",
-    },  # the queue, its short way in, the money at the end
+        "straight",
+    },  # the queue, its short ways in and out, the money at the end
     "video": {"embedded"},  # the media server itself, a process of its own
     "catalog": {"pictures", "imports"},  # two nouns with rooms of their own: SMALLER below
 }

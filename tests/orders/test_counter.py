@@ -12,14 +12,17 @@ import pytest
 
 from helpers.patience import PATIENCE_SECONDS, until
 from helpers.shop import Shop, draft
+from helpers.straight import only_under_locks
 from livestall import stock
 from livestall.base import config, ids
 from livestall.base.db import Database, Tx
 from livestall.base.errors import Refusal, SameIdOtherContents, Unavailable
 from livestall.orders import Counter, Draft, Placed, Settings
 from livestall.orders.actions import place
-from livestall.orders.desk import Ready
+from livestall.orders.desk import Prepared
 from livestall.orders.model.refusals import LineFull, SellerSuspended
+
+__all__ = ["only_under_locks"]
 
 
 async def everyone(counter: Counter, drafts: Sequence[Draft]) -> list[Placed | BaseException]:
@@ -31,7 +34,7 @@ async def test_who_waits_together_is_decided_together_in_the_order_of_arrival(sh
     tea = await shop.product(30)
     sizes: list[int] = []
 
-    async def counted(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+    async def counted(tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
         sizes.append(len(drafts))
         return await place(tx, drafts, ready)
 
@@ -61,7 +64,7 @@ async def test_a_connection_lost_after_the_commit_answers_with_the_order_that_wa
     tea = await shop.product(5)
     calls = 0
 
-    async def lost_once(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+    async def lost_once(tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
         nonlocal calls
         calls += 1
         if calls > 1:
@@ -112,7 +115,7 @@ async def test_a_claim_that_breaks_the_batch_breaks_only_itself(shop: Shop) -> N
     tea = await shop.product(5)
     bad = draft(tea.line())
 
-    async def fragile(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+    async def fragile(tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
         if bad in drafts:
             await tx.execute("select 1 / 0")
         return await place(tx, drafts, ready)
@@ -151,11 +154,12 @@ async def test_a_buyer_who_hangs_up_spoils_nothing(shop: Shop) -> None:
     assert (await shop.pool(tea.variant))[2] in {1, 2}
 
 
+@pytest.mark.usefixtures("only_under_locks")
 async def test_everyone_in_line_knows_how_many_are_before_them(shop: Shop) -> None:
     tea = await shop.product(30)
     seen: list[list[int]] = []
 
-    async def looked_at(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+    async def looked_at(tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
         seen.append([entry.ahead for entry in entries])
         return await place(tx, drafts, ready)
 
@@ -194,7 +198,7 @@ async def test_who_finds_nothing_left_is_told_without_a_lock_and_a_unit_that_cam
     tea = await shop.product(1)
     batches: list[int] = []
 
-    async def counted(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+    async def counted(tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
         batches.append(len(drafts))
         return await place(tx, drafts, ready)
 

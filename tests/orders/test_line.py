@@ -20,11 +20,11 @@ from livestall.base.errors import Refusal
 from livestall.live import TooFast
 from livestall.orders import Counter, Draft, Line, NewOrderLine, Placed, Settings, line
 from livestall.orders.actions import place
-from livestall.orders.desk import Ready
+from livestall.orders.desk import Prepared
 from livestall.orders.model import LineTicket
 from livestall.orders.model.refusals import DeviceTooFast, InLineAlready, LineFull
 
-Verb = Callable[[Tx, Sequence[Draft], Ready | None], Awaitable[list[Placed | Refusal]]]
+Verb = Callable[[Tx, Sequence[Draft], Prepared | None], Awaitable[list[Placed | Refusal]]]
 
 
 class Gate:
@@ -33,7 +33,7 @@ class Gate:
     def __init__(self) -> None:
         self.open = asyncio.Event()
 
-    async def verb(self, tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+    async def verb(self, tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
         await self.open.wait()
         return await place(tx, drafts, ready)
 
@@ -72,7 +72,7 @@ async def test_five_thousand_are_served_in_the_order_of_arrival_and_each_is_told
     served: set[UUID] = set()
     told: list[UUID] = []
 
-    async def verb(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+    async def verb(tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
         served.update(wish.order_id for wish in drafts)
         return await gate.verb(tx, drafts, ready)
 
@@ -102,7 +102,7 @@ async def test_places_fall_while_the_line_moves(shop: Shop, monkeypatch: pytest.
     tea = await shop.product(35)
     turn = asyncio.Semaphore(0)
 
-    async def slowly(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
+    async def slowly(tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
         await turn.acquire()
         return await place(tx, drafts, ready)
 

@@ -18,9 +18,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from helpers.locks import waiting
 from helpers.patience import PATIENCE_SECONDS, until
 from helpers.shop import Shop, clock, draft
-from helpers.straight import Answers, Window, everyone, get_to_know
+from helpers.straight import Answers, Window, everyone, get_to_know, only_under_locks
 from livestall import stock
 from livestall.base import ids, trace
+from livestall.base.columns import of_uuid
 from livestall.base.db import Changed, OneStatement, Tx, one_statement
 from livestall.base.errors import SameIdOtherContents
 from livestall.base.outbox import Delivered, Listener
@@ -28,6 +29,9 @@ from livestall.orders import Counter, Draft, NewOrderLine, Placed
 from livestall.orders.desk import PLENTY
 from livestall.orders.model.refusals import UnknownShow
 from livestall.stock import store as stock_store
+
+__all__ = ["only_under_locks"]
+pytestmark = pytest.mark.usefixtures("only_under_locks")
 
 
 @pytest.fixture
@@ -147,22 +151,22 @@ async def test_units_set_aside_unseen_are_told_as_those_under_locks_carved_pools
     carved = UUID(int=1 if first == "carved" else 2**128 - 1)
     await shop.db.run(lambda tx: stock.carve(tx, [stock.Carve(carved, tea.variant, 40, 30)]))
 
-    def requests(units: int = 2) -> list[stock.HoldRequest]:
-        return [
-            stock.HoldRequest(order_id, number, pool, ids.new(), units)
-            for order_id in (ids.new(), ids.new())
-            for number, pool in enumerate(sorted([carved, tea.variant]), 1)
-        ]
+    wanted = [(ids.new(), ids.new(), pool) for _ in range(2) for pool in sorted([carved, tea.variant])]
 
     connection = await shop.db.connect()
 
     async def unseen(units: int) -> None:
         async with shop.db.read() as read:
             pools = await stock.pools(read, [carved, tea.variant])
+        kinds = {pool_id: stock.hold_kind(pools[pool_id], 1, units) for pool_id in pools}
         async with one_statement(connection) as tx:
-            await stock.hold_all(tx, requests(units), pools)
+            await stock.hold_all(
+                tx, [of_uuid(ids.new()) for _ in wanted], [of_uuid(one) for _, one, _ in wanted],
+                [kinds[pool_id] for _, _, pool_id in wanted],
+            )  # fmt: skip
 
-    assert await shop.db.run(lambda tx: stock.hold(tx, requests())) == [True] * 4
+    requests = [stock.HoldRequest(order_id, 1, pool, buyer, 2) for order_id, buyer, pool in wanted]
+    assert await shop.db.run(lambda tx: stock.hold(tx, requests)) == [True] * 4
     await unseen(2)
     by_long, by_short = (await events(shop, "stock.changed"))[-2:]
     units = {str(carved): (30, True), str(tea.variant): (60, False)}

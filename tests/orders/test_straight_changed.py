@@ -10,17 +10,21 @@ import pytest
 
 from helpers.patience import PATIENCE_SECONDS, until
 from helpers.shop import Article, Shop, draft
-from helpers.straight import Window, everyone, get_to_know
+from helpers.straight import Window, everyone, get_to_know, only_under_locks
 from livestall import stock
 from livestall.base import ids
 from livestall.base.db import Tx
 from livestall.base.errors import Refusal, SameIdOtherContents
 from livestall.orders import Counter, Draft, Placed, desk, lane
 from livestall.orders.actions import place
-from livestall.orders.desk import Ready
+from livestall.orders.desk import Desk, Prepared
 from livestall.orders.model.refusals import SellerSuspended
+from livestall.orders.straight import Straight
 
 Change = Callable[[Shop, Article, Sequence[Draft]], Awaitable[object]]
+
+__all__ = ["only_under_locks"]
+pytestmark = pytest.mark.usefixtures("only_under_locks")
 
 
 def says(sql: str) -> Change:
@@ -148,8 +152,8 @@ async def test_what_another_batch_learned_meanwhile_is_not_what_this_one_was_wor
     locked, may_end, looks, may_look, at_desk = (asyncio.Event() for _ in range(5))
     ways: list[bool] = []
 
-    async def slowly(tx: Tx, drafts: Sequence[Draft], ready: Ready | None) -> list[Placed | Refusal]:
-        ways.append(ready is not None and ready.straight)
+    async def slowly(tx: Tx, drafts: Sequence[Draft], ready: Prepared | None) -> list[Placed | Refusal]:
+        ways.append(isinstance(ready, Straight))
         if ways == [False, False, False]:  # the second: looks at prices when it is told to
             looks.set()
             await may_look.wait()
@@ -159,15 +163,15 @@ async def test_what_another_batch_learned_meanwhile_is_not_what_this_one_was_wor
             await may_end.wait()
         return answers
 
-    prepare_at_once = lane.prepare_at_once
+    look = Desk.straight
 
-    def prepared(drafts: Sequence[Draft], kept: desk.Desk) -> Ready | None:
-        ready = prepare_at_once(drafts, kept)
-        if ready is not None:
+    def looked(kept: Desk, drafts: Sequence[Draft]) -> Straight | None:
+        straight = look(kept, drafts)
+        if straight is not None:
             at_desk.set()
-        return ready
+        return straight
 
-    monkeypatch.setattr(lane, "prepare_at_once", prepared)
+    monkeypatch.setattr(Desk, "straight", looked)
     counter = Counter(shop.db, verb=slowly)
     async with asyncio.timeout(PATIENCE_SECONDS):
         await get_to_know(counter, cup, tea)

@@ -6,19 +6,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from helpers.shop import Article, Shop, draft
-from helpers.straight import Answers, Window, everyone, get_to_know
+from helpers.straight import Answers, Window, everyone, get_to_know, only_under_locks
 from livestall import stock
 from livestall.base.db import Changed, Database, OneStatement, Tx
 from livestall.orders import Counter, Draft, Placed, actions, desk
 from livestall.stock import store as stock_store
-from livestall.stock.model import Pool, Reason
+from livestall.stock.model import PoolValues, Reason
 
 LOTS = 1_000
+
+__all__ = ["only_under_locks"]
+pytestmark = pytest.mark.usefixtures("only_under_locks")
 
 
 class Gateway:
@@ -153,8 +155,8 @@ class Unconditional:
 def without_the_condition(monkeypatch: pytest.MonkeyPatch) -> None:
     set_aside: Any = stock_store.set_aside
 
-    async def unconditionally(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], units: Mapping[UUID, int]) -> None:
-        await set_aside(Unconditional(tx), reason, pools, units)
+    async def unconditionally(tx: Tx, reason: Reason, units: Mapping[PoolValues, int]) -> None:
+        await set_aside(Unconditional(tx), reason, units)
 
     monkeypatch.setattr(stock_store, "set_aside", unconditionally)
 

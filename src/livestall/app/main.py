@@ -78,7 +78,7 @@ def create_app(db: Database, *, debug: bool = False) -> Litestar:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncGenerator[None]:
         yield
-        await counter.close()
+        await line.close()
         await db.close()
 
     async def provide_db() -> Database:

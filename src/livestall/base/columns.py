@@ -26,17 +26,21 @@ NULL = b"\xff\xff\xff\xff"
 _head = struct.Struct(">iiiii").pack
 _length = struct.Struct(">i").pack
 _bigint = struct.Struct(">iq").pack
+_SIXTEEN_BYTES = 16 << 128
 
 Value = bytes
 """A value as it stands in an array on the wire: its length in bytes, then the bytes."""
 
 
 def of_uuid(value: UUID | None) -> Value:
-    return NULL if value is None else b"\0\0\0\x10" + value.bytes
+    return NULL if value is None else (_SIXTEEN_BYTES | value.int).to_bytes(20, "big")
 
 
 def of_text(value: str | None) -> Value:
-    return NULL if value is None else of_bytes(value.encode())
+    if value is None:
+        return NULL
+    text = value.encode()
+    return _length(len(text)) + text
 
 
 def of_bytes(value: bytes) -> Value:
@@ -49,8 +53,12 @@ def of_int(value: int) -> Value:
 
 def columns(kinds: Sequence[str], rows: Sequence[Sequence[Value]]) -> list[bytes]:
     """The columns of `rows`, each of the kind at its place. Raises KeyError for a kind that there is no domain for."""
-    head = [_head(1, 0, KINDS[kind], len(rows), 1) for kind in kinds]
-    return [first + b"".join(values) for first, values in zip(head, zip(*rows, strict=True), strict=True)]
+    return [column(kind, values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)]
+
+
+def column(kind: str, values: Sequence[Value]) -> bytes:
+    """A column of values of one kind. Raises KeyError for a kind that there is no domain for."""
+    return _head(1, 0, KINDS[kind], len(values), 1) + b"".join(values)
 
 
 @lru_cache(64)

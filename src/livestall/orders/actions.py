@@ -15,7 +15,7 @@ from livestall.base import clock, config, outbox
 from livestall.base.db import Read, Tx
 from livestall.base.errors import NotFound, Refusal, SameIdOtherContents
 from livestall.orders import model, pricing, store
-from livestall.orders.desk import Desk, Names, Ready, names_of, prepare
+from livestall.orders.desk import Desk, Names, Prepared, Ready, names_of, price
 from livestall.orders.model import (
     Address,
     Draft,
@@ -29,20 +29,23 @@ from livestall.orders.model import (
 )
 from livestall.orders.model.mold import Made, Mold, Placed
 from livestall.orders.model.refusals import AddressNeeded, OrderExpired, TooManyAddresses, WrongState
+from livestall.orders.straight import Straight
 
 
-async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> list[Placed | Refusal]:
+async def place(
+    tx: Tx, drafts: Sequence[Draft], ready: Prepared | None = None
+) -> list[Placed | Refusal]:  # fmt: skip
     """Decide a batch in the order of arrival; one answer a draft, a refused one spoils no neighbour.
 
     An id that came before gets its order again (`new` False), or SameIdOtherContents. Other refusals: SoldOut,
     LimitReached, DealClosed, DealNotOpen, NotStocked, SeveralSellers, SellerSuspended, UnknownShow. The caller
-    commits, then answers. `ready`: the same drafts, prepared. If they go straight, nothing is asked, and what was
-    prepared must still hold when `tx` is sent: else that raises Changed, or PostgreSQL's error for an id that came
+    commits, then answers. `ready`: the same drafts, prepared. If they go straight, nothing is asked, and what they
+    depend on must still hold when `tx` is sent: else that raises Changed, or PostgreSQL's error for an id that came
     before, and nothing is placed.
     """
     if ready is None:
-        ready = await prepare(tx, drafts, Desk())
-    if ready.straight:
+        ready = await price(tx, drafts, Desk())
+    if isinstance(ready, Straight):
         return await _place_straight(tx, ready)
     limits = ready.prices.limits
     pools = await pricing.lock(tx, ready.prices)
@@ -68,17 +71,20 @@ async def place(tx: Tx, drafts: Sequence[Draft], ready: Ready | None = None) -> 
     return [answers.get(place) or _again(ready, answers, one) for place, one in enumerate(drafts)]
 
 
-async def _place_straight(tx: Tx, ready: Ready) -> list[Placed | Refusal]:
+async def _place_straight(tx: Tx, batch: Straight) -> list[Placed | Refusal]:
     """Place every draft, or none."""
-    await pricing.still(tx, ready.prices)
-    won: list[tuple[Draft, Mold]] = []
-    for one in ready.drafts:
-        mold = ready.molds[one.wish]
-        assert isinstance(mold, Mold)  # or it would not go straight
-        won.append((one, mold))
-    requests = [request for one, mold in won for request in pricing.fresh_requests(one, mold)]
-    await stock.hold_all(tx, requests, ready.pools)
-    return [Placed(one, new=True) for one in await _write(tx, ready, won, ready.numbers)]
+    day, at = f"{batch.at:%y%m%d}-", batch.at
+    made = [
+        Made(one, terms.mold, day + number, at)
+        for one, terms, number in zip(batch.drafts, batch.terms, batch.numbers, strict=True)
+    ]
+    await pricing.still(tx, batch.depends)
+    lines = [(one, kind) for one, terms in zip(made, batch.terms, strict=True) for kind in terms.kinds]
+    await stock.hold_all(
+        tx, [one.order_value for one, _ in lines], [one.buyer_value for one, _ in lines], [kind for _, kind in lines]
+    )
+    await _write(tx, made)
+    return [Placed(one, new=True) for one in made]
 
 
 async def _look_again(tx: Tx, ready: Ready, limits: Set[UUID]) -> dict[UUID, bytes]:
@@ -130,22 +136,26 @@ async def _sell(
     if not won:
         return
     numbers = await ready.desk.numbers(tx, len(won))
-    made = await _write(tx, ready, [(one, mold) for _, one, mold in won], numbers)
+    day = f"{ready.at:%y%m%d}-"
+    made = [Made(one, mold, day + number, ready.at) for (_, one, mold), number in zip(won, numbers, strict=True)]
+    await _write(tx, made)
     for (place, _, _), order in zip(won, made, strict=True):
         answers[place] = Placed(order, new=True)
 
 
-async def _write(tx: Tx, ready: Ready, won: Sequence[tuple[Draft, Mold]], numbers: Sequence[str]) -> list[Made]:
-    """The new orders, cast from their molds and written."""
-    day = f"{ready.at:%y%m%d}-"
-    made = [Made(one, mold, day + number, ready.at) for (one, mold), number in zip(won, numbers, strict=True)]
+async def _write(tx: Tx, made: Sequence[Made]) -> None:
+    """Write new orders, all made at the same time."""
     await store.add(tx, made)
-    placed: dict[UUID, list[UUID]] = {}
-    for one, mold in won:
-        placed.setdefault(mold.seller_id, []).append(one.order_id)
-    events = [OrdersPlaced(subject=seller, order_ids=these, at=ready.at) for seller, these in placed.items()]
+    placed: dict[int, list[Made]] = {}
+    for one in made:
+        placed.setdefault(one.mold.seller_id.int, []).append(one)
+    events = [
+        OrdersPlaced(
+            subject=these[0].mold.seller_id, order_ids=[one.draft.order_id for one in these], at=these[0].at
+        )
+        for these in placed.values()
+    ]  # fmt: skip
     await outbox.emit(tx, events)
-    return made
 
 
 async def _found(tx: Tx, ready: Ready, known: Mapping[UUID, bytes]) -> dict[UUID, Placed | Refusal]:

@@ -17,6 +17,7 @@ from livestall.base.together import at_once
 from livestall.orders import model, pricing, store
 from livestall.orders.model import Draft, Order, Record
 from livestall.orders.model.mold import Mold
+from livestall.orders.straight import Depends, Straight, Terms
 
 NAMES_SECONDS, NAMES_MAX = 2.0, 1000
 """How old the name of a creator or of the market may be in the answer to a buyer."""
@@ -66,18 +67,22 @@ class Desk:
         self._numbers: list[str] = []
         self.book = pricing.Book()
         self._molds: dict[bytes, Mold] = {}
+        self._terms: dict[bytes, Terms] = {}
         self._molds_of: tuple[int, Mapping[UUID, accounts.Creator], str] | None = None
         self._names: tuple[float, set[UUID], Names] | None = None
         self._short: dict[UUID, float] = {}
-        self.pools: dict[UUID, stock.Pool] = {}
+        self._pools: dict[UUID, stock.Pool] = {}
         """Pools as they were seen last: whose they are stays true, their numbers do not."""
-        self._room: dict[UUID, int] = {}
+        self._room: dict[int, int] = {}
+        """Units that pools had when they were seen last, less what was sold since; by the numbers of their ids."""
         self._careful_until = 0.0
 
-    async def fill(self, read: Read, count: int) -> None:
-        """See to it that `count` numbers are there."""
+    async def fill(self, read: Read, count: int) -> bool:
+        """See to it that `count` numbers are there. True if they were not."""
+        is_short = len(self._numbers) < count
         while len(self._numbers) < count:
             self._numbers += await store.draw_numbers(read)
+        return is_short
 
     async def numbers(self, tx: Tx, count: int) -> list[str]:
         await self.fill(tx, count)
@@ -118,41 +123,78 @@ class Desk:
         of = self._molds_of
         same = of is not None and of[0] == prices.version and of[1] is names.creators and of[2] == names.market
         if not same or len(self._molds) > pricing.ENTRIES_MAX:
-            self._molds_of, self._molds = (prices.version, names.creators, names.market), {}
+            self._molds_of, self._molds, self._terms = (prices.version, names.creators, names.market), {}, {}
         return self._molds
 
+    def _molds_hold(self) -> bool:
+        """Whether the molds are cast at what the book says, and at names that are not too old."""
+        of, names = self._molds_of, self._names
+        if of is None or names is None or time.monotonic() - names[0] > NAMES_SECONDS:
+            return False
+        return of[0] == self.book.version and of[1] is names[2].creators and of[2] == names[2].market
+
+    def _learn(self, wish: bytes) -> Terms | None:
+        """The terms of a wish, if there is a mold for it, nobody's limit counts and its pools were seen."""
+        mold = self._molds.get(wish)
+        if mold is None or not mold.is_free:
+            return None
+        pools = [self._pools.get(line.pool_id) for line in mold.lines]
+        depends = pricing.depends(mold, self.book)
+        known = [one for one in pools if one is not None]
+        if depends is None or len(known) < len(pools):
+            return None
+        terms = self._terms[wish] = Terms(mold, known, depends)
+        return terms
+
     def saw(self, pools: Mapping[UUID, stock.Pool]) -> None:
-        """These pools are locked now, and have what they say."""
-        if len(self.pools) > pricing.ENTRIES_MAX:
-            self.pools, self._room = {}, {}  # not cleared: a batch under way may hold the old ones
-        self.pools.update(pools)
-        self._room.update((pool_id, pool.available) for pool_id, pool in pools.items())
+        """These pools have, or had a moment ago, what they say."""
+        if len(self._pools) > pricing.ENTRIES_MAX:
+            self._pools.clear()
+            self._room.clear()
+        self._pools.update(pools)
+        self._room.update((pool_id.int, pool.available) for pool_id, pool in pools.items())
+
+    async def look_at(self, read: Read, pool_ids: Collection[UUID]) -> None:
+        """See what those pools have that nobody saw yet, without locking them: like all that a desk keeps, it only says
+        which way to go."""
+        unseen = [one for one in pool_ids if one.int not in self._room]
+        if unseen and time.monotonic() >= self._careful_until:
+            self._room.update((one.int, 0) for one in unseen)
+            self.saw(await stock.pools(read, unseen))
 
     def be_careful(self) -> None:
-        """Something was not as it seemed: decide under locks for a while, and until it was seen again."""
+        """Something was not as it seemed: decide under locks for a while, and look at everything again."""
         self._room.clear()
         self._careful_until = time.monotonic() + CAREFUL_SECONDS
 
-    def let_go_straight(self, ready: Ready) -> bool:
-        """Whether a batch needs no decision under locks: everything wanted is for sale, without limits for a person and
-        with plenty of units, as far as was seen. Then its numbers are drawn and its units counted as sold, and it says
-        `straight`."""
-        drafts, prices, room = ready.drafts, ready.prices, self._room
-        if prices.claims or prices.limits or time.monotonic() < self._careful_until or not prices.is_marked:
-            return False
-        if len({one.order_id.int for one in drafts}) < len(drafts):
-            return False
-        if any(isinstance(one, Refusal) for one in ready.molds.values()):
-            return False
-        units = ready.units
-        if any(room.get(pool_id, 0) < PLENTY * count for pool_id, count in units.items()):
-            return False
-        if len(self._numbers) < len(drafts):
-            return False
-        for pool_id, count in units.items():
-            room[pool_id] -= count
-        ready.numbers, ready.pools = self._draw(len(drafts)), self.pools
-        return True
+    def straight(self, drafts: Sequence[Draft]) -> Straight | None:
+        """The batch, if it needs no decision under locks: everything wanted is for sale, without limits for a person
+        and with plenty of units, as far as the batches before saw. Then its numbers are drawn and its units counted as
+        sold. Nothing is asked for this."""
+        count, terms = len(drafts), self._terms
+        if len(self._numbers) < count or time.monotonic() < self._careful_until or not self._molds_hold():
+            return None
+        every: list[Terms] = []
+        for one in drafts:
+            its = terms.get(one.wish) or self._learn(one.wish)
+            if its is None:
+                return None
+            every.append(its)
+        if len({one.order_id.int for one in drafts}) < count:
+            return None
+        units: dict[int, int] = {}
+        depends: Depends = {}, {}, {}, {}
+        for its, times in Counter(every).items():
+            for pool, quantity in its.units:
+                units[pool] = units.get(pool, 0) + times * quantity
+            for page, entries in zip(depends, its.depends, strict=True):
+                page.update(entries)
+        room = self._room
+        if any(room.get(pool, 0) < PLENTY * wanted for pool, wanted in units.items()):
+            return None
+        for pool, wanted in units.items():
+            room[pool] -= wanted
+        return Straight(drafts, every, depends, self._draw(count))
 
     def was_short(self, pool_id: UUID) -> None:
         """A claim just found too little in this pool."""
@@ -179,10 +221,6 @@ class Ready:
         self.at = clock.now()
         self.molds: dict[bytes, Mold | Refusal] = {}
         self.price()
-        self.numbers: Sequence[str] = ()
-        self.pools: Mapping[UUID, stock.Pool] = {}
-        self.straight = desk.let_go_straight(self)
-        """Whether the batch is decided already, and only has to be written: see `actions.place`."""
 
     @cached_property
     def firsts(self) -> dict[UUID, int]:
@@ -191,15 +229,6 @@ class Ready:
         for place, one in enumerate(self.drafts):
             firsts.setdefault(one.order_id, place)
         return firsts
-
-    @cached_property
-    def units(self) -> dict[UUID, int]:
-        """How many units are wanted of each pool."""
-        units: dict[UUID, int] = {}
-        for wish, times in Counter(one.wish for one in self.drafts).items():
-            for line in self.wishes[wish].lines:
-                units[line.pool_id] = units.get(line.pool_id, 0) + times * line.quantity
-        return units
 
     def price(self) -> None:
         """Say of each wish what it would become at the prices of now."""
@@ -221,33 +250,35 @@ class Ready:
         return mold
 
 
-def prepare_at_once(drafts: Sequence[Draft], desk: Desk) -> Ready | None:
-    """`prepare` without asking anything, for a batch that goes straight by what the batches before saw; else None."""
-    prices = pricing.known(drafts, desk.book)
-    if prices.claims or not prices.is_whole:
-        return None
-    names = desk.known_names(prices)
-    if names is None:
-        return None
-    ready = Ready(drafts, prices, names, desk)
-    return ready if ready.straight else None
+Prepared = Ready | Straight
+"""A batch whose turn may come: to be decided, or decided already."""
 
 
-async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Ready:
+async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Prepared:
     """All of `place` that needs no lock, for a batch whose turn has not come: reads and arithmetic. Claims on a pool
     that has just been found short may be answered here, see `_early`."""
-    prices = await pricing.look(read, drafts, desk.book)
-    names = await desk.names(read, prices)
-    await desk.fill(read, len(drafts))
-    ready = Ready(drafts, prices, names, desk)
-    short = [] if ready.straight else desk.short(prices.pool_ids)
+    if await desk.fill(read, len(drafts)) and (straight := desk.straight(drafts)):
+        return straight
+    ready = await price(read, drafts, desk)
+    await desk.look_at(read, ready.prices.pool_ids)
+    if straight := desk.straight(drafts):
+        return straight
+    short = desk.short(ready.prices.pool_ids)
     if not short or len(ready.firsts) < len(drafts):
         return ready
     early = await _early(read, ready, short)
     if early:
-        ready = Ready([one for place, one in enumerate(drafts) if place not in early], prices, names, desk)
+        others = [one for place, one in enumerate(drafts) if place not in early]
+        ready = Ready(others, ready.prices, ready.names, desk)
         ready.early = early
     return ready
+
+
+async def price(read: Read, drafts: Sequence[Draft], desk: Desk) -> Ready:
+    """A batch that will be decided under locks, at the prices of now."""
+    await desk.fill(read, len(drafts))
+    prices = await pricing.look(read, drafts, desk.book)
+    return Ready(drafts, prices, await desk.names(read, prices), desk)
 
 
 async def _early(read: Read, ready: Ready, short: Collection[UUID]) -> dict[int, stock.SoldOut]:

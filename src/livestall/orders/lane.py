@@ -25,10 +25,11 @@ from prometheus_client import Gauge, Histogram
 from livestall.base import clock, config, trace
 from livestall.base.db import AGAIN, LOST, Changed, Database, Tx, begun, one_statement
 from livestall.base.errors import Refusal, Unavailable
-from livestall.orders.desk import Desk, Ready, prepare, prepare_at_once
+from livestall.orders.desk import Desk, Prepared, Ready, prepare
 from livestall.orders.model import Draft, LineTicket, Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import LineFull
+from livestall.orders.straight import Straight
 
 log = structlog.get_logger()
 RETRIES = 5
@@ -55,7 +56,7 @@ STRAIGHT = Total("livestall_orders_straight_batches_total", "Batches written wit
 AGAIN_LOCKED = Total("livestall_orders_decided_again_total", "Batches of which something had changed when written")
 FULL = Total("livestall_orders_line_full_total", "Claims refused because the line was full")
 
-Verb = Callable[[Tx, Sequence[Draft], Ready | None], Awaitable[list[Placed | Refusal]]]
+Verb = Callable[[Tx, Sequence[Draft], Prepared | None], Awaitable[list[Placed | Refusal]]]
 Told = Callable[[Placed | Exception], None]
 """Called once with the answer to a claim: the order, the refusal, or what went wrong."""
 
@@ -66,8 +67,8 @@ another process that placed it a moment earlier: its order is found now."""
 
 class Entry:
     """A claim in line. `answer` (await it) is the order, or raises the refusal that stands against the claim; `then`
-    calls instead, which costs less. `place` and `shown` are the line's: the best place so far, and the last one told
-    to those in `tellers`."""
+    calls instead, which costs less. `place`, `shown` and `same` are the line's: the best place so far, the last one
+    told to those in `tellers`, and what claims have in common of which only so many may wait."""
 
     __slots__ = (
         "_answer",
@@ -78,6 +79,7 @@ class Entry:
         "draft",
         "place",
         "said",
+        "same",
         "shown",
         "tellers",
         "trace",
@@ -91,6 +93,7 @@ class Entry:
         self._answer: asyncio.Future[Placed] | None = None
         self.place = number - lane.done + 1
         self.shown = 0
+        self.same: tuple[int, int] = (0, 0)
         self.tellers: tuple[Callable[[LineTicket], None], ...] = ()
         self.trace = trace.here() if trace.on() else None
 
@@ -149,7 +152,7 @@ class Turn:
 
     __slots__ = ("batch", "before", "early", "leg", "locked", "over", "ready", "told")
 
-    def __init__(self, batch: Sequence[Entry], ready: Ready | None, before: Turn | None) -> None:
+    def __init__(self, batch: Sequence[Entry], ready: Prepared | None, before: Turn | None) -> None:
         self.batch, self.ready, self.before = batch, ready, before
         self.leg = 0 if before is None else 1 - before.leg
         self.early = 0
@@ -158,11 +161,11 @@ class Turn:
         self.over = asyncio.Event()
         self.told = asyncio.Event()
 
-    def may_follow(self, ready: Ready | None) -> asyncio.Event:
+    def may_follow(self, ready: Prepared | None) -> asyncio.Event:
         """After what the next batch may set out. Straight ones need no order among themselves, as there is plenty for
         both; one that is decided under locks sees what those before it have written."""
-        is_straight = self.ready is not None and self.ready.straight
-        if is_straight and ready is not None and ready.straight:
+        is_straight = isinstance(self.ready, Straight)
+        if is_straight and isinstance(ready, Straight):
             ready.locked.set()
             return ready.locked
         return self.over if ready is None or is_straight else self.locked
@@ -234,8 +237,8 @@ class Lane:
             with self._answered(batch):
                 with _traced("orders prepare", batch):
                     drafts = [entry.draft for entry in batch]
-                    ready = prepare_at_once(drafts, self._desk) or await self._prepare(drafts)
-                if ready is not None and ready.early:
+                    ready = self._desk.straight(drafts) or await self._prepare(drafts)
+                if isinstance(ready, Ready) and ready.early:
                     batch = await self._tell_early(batch, ready.early, last)
                     if not batch:
                         continue
@@ -264,7 +267,7 @@ class Lane:
         await asyncio.sleep(0)
         return [entry for place, entry in enumerate(batch) if place not in early]
 
-    async def _prepare(self, drafts: Sequence[Draft]) -> Ready | None:
+    async def _prepare(self, drafts: Sequence[Draft]) -> Prepared | None:
         """What can be done for the batch before its turn; None if that fails, then its turn shows what is wrong."""
         try:
             async with self._db.read() as read:
@@ -329,7 +332,9 @@ class Lane:
             self._tell_all(batch, Unavailable())
             raise
 
-    async def _decide(self, batch: Sequence[Entry], ready: Ready | None, leg: int) -> list[Placed | Exception]:
+    async def _decide(
+        self, batch: Sequence[Entry], ready: Prepared | None, leg: int
+    ) -> list[Placed | Exception]:  # fmt: skip
         """An answer for every claim of the batch, whatever happens."""
         try:
             return [*await self._place([entry.draft for entry in batch], ready, leg)]
@@ -342,7 +347,9 @@ class Lane:
             log.warning("a batch failed and is decided one by one", claims=len(batch), error=repr(error))
             return [answer for one in batch for answer in await self._decide([one], None, leg)]
 
-    async def _place(self, drafts: Sequence[Draft], ready: Ready | None, leg: int) -> list[Placed | Refusal]:
+    async def _place(
+        self, drafts: Sequence[Draft], ready: Prepared | None, leg: int
+    ) -> list[Placed | Refusal]:  # fmt: skip
         """Decide and commit, again after a lost connection: the clients' ids make a repeat harmless."""
         deadline = time.monotonic() + config.of(Settings).answer_seconds_max
         tries = 0
@@ -350,7 +357,7 @@ class Lane:
             try:
                 return await self._try(drafts, ready, leg)
             except NOT_COMMITTED:
-                if ready is not None and ready.straight:
+                if isinstance(ready, Straight):
                     AGAIN_LOCKED.inc()
                     self._desk.be_careful()
                 tries, ready = tries + 1, None
@@ -364,7 +371,7 @@ class Lane:
                 tries += 1
 
     async def _try(
-        self, drafts: Sequence[Draft], ready: Ready | None, leg: int
+        self, drafts: Sequence[Draft], ready: Prepared | None, leg: int
     ) -> list[Placed | Refusal]:  # fmt: skip
         connection = self._legs[leg]
         if connection is None or connection.is_closed():
@@ -372,7 +379,7 @@ class Lane:
             await connection.execute(f"set lock_timeout = '{LOCK_SECONDS}s'")
         if ready is not None:
             ready.at = clock.now()  # the time to pay begins with the try that succeeds
-        is_straight = ready is not None and ready.straight
+        is_straight = isinstance(ready, Straight)
         async with one_statement(connection) if is_straight else begun(connection) as tx:
             answers = await self._verb(tx, drafts, ready)
         STRAIGHT.inc(is_straight)

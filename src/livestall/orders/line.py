@@ -85,6 +85,7 @@ class Line:
         if same >= settings.same_waiting_max:
             raise InLineAlready(retry_after_seconds=1)
         entry = self._counter.enter(draft)
+        entry.same = key
         self._same[key] = same + 1
         if known is None:
             self._waiting[number] = entry
@@ -93,18 +94,16 @@ class Line:
     def _left(self, entries: Sequence[Entry], answers: Sequence[Placed | Exception]) -> None:
         waiting, same, refused = self._waiting, self._same, self._refused
         for entry, answer in zip(entries, answers, strict=True):
-            draft = entry.draft
-            key = (draft.buyer_id.int, draft.lines[0].pool_id.int)
-            left = same[key] - 1
+            left = same[entry.same] - 1
             if left:
-                same[key] = left
+                same[entry.same] = left
             else:
-                del same[key]
-            number = draft.order_id.int
+                del same[entry.same]
+            number = entry.draft.order_id.int
             if waiting.get(number) is entry:
                 del waiting[number]
             if isinstance(answer, Refusal):
-                refused.keep(draft, answer)
+                refused.keep(entry.draft, answer)
         refused.forget()
 
     async def answer(self, entry: Entry, tell: Tell | None = None) -> Placed:
@@ -159,6 +158,10 @@ class Line:
         entry.place = min(entry.place, entry.ahead + 1)
         everyone = max(self._counter.ahead(entry.draft), entry.place)
         return LineTicket(entry.draft.order_id, entry.place, everyone, max(1, ceil(entry.seconds)))
+
+    async def close(self) -> None:
+        """When the process ends: those who still wait are answered, with the order or Unavailable."""
+        await self._counter.close()
 
     def find(self, order_id: UUID, buyer_id: UUID) -> Entry | Refusal | None:
         """The buyer's claim if it waits here, or why it was refused some minutes ago."""

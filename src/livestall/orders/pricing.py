@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from livestall.orders import model
 from livestall.orders.model import Draft, Line, NewOrderLine, Record
 from livestall.orders.model.mold import Mold
 from livestall.orders.model.refusals import SellerSuspended, SeveralSellers, UnknownShow
+from livestall.orders.straight import Depends
 
 T = TypeVar("T")
 ENTRIES_MAX = 20_000
@@ -65,8 +66,6 @@ class Book:
         prices.shows = _known(self.shows, prices.show_ids)
         prices.offers = {one.variant_id: one for one in _known(self.offers, prices.variant_ids).values()}
         prices.sellers = _known(self.sellers, prices.seller_ids)
-        listings, shows, offers, sellers = (_known(*one) for one in zip(self.marks, prices.ids, strict=True))
-        prices.marks = listings, shows, offers, sellers
         prices.version = self.version
 
     @property
@@ -95,7 +94,7 @@ class Prices:
         self.sellers: Mapping[UUID, accounts.Seller] = {}
         self.admissions: dict[tuple[UUID, UUID], deals.Admission | Refusal] = {}
         self.marks: tuple[Marks, Marks, Marks, Marks] = {}, {}, {}, {}
-        """Of just what the drafts are priced with: the book may know better by the time they are written."""
+        """Of what was read last."""
         self.version = 0
         """Of the book that says the same."""
 
@@ -120,11 +119,6 @@ class Prices:
     def is_whole(self) -> bool:
         """Whether all that the drafts want was seen at some time."""
         return all(len(seen) == len(ids) for seen, ids in zip(self.seen, self.ids, strict=True))
-
-    @property
-    def is_marked(self) -> bool:
-        """Whether it can be told of all that the drafts want if it still holds."""
-        return all(ids <= marks.keys() for ids, marks in zip(self.ids, self.marks, strict=True))
 
     @property
     def limits(self) -> set[UUID]:
@@ -183,13 +177,14 @@ class Prices:
         return (listing.id, listing.per_buyer) if listing is not None and listing.per_buyer else (None, None)
 
 
-def _asks(prices: Prices) -> tuple[Ask, Ask, Ask, Ask]:
-    """How each page of the book is read for the drafts."""
+def _asks(ids: Sequence[Collection[UUID]]) -> tuple[Ask, Ask, Ask, Ask]:
+    """How each page of the book is read for these."""
+    listings, shows, variants, sellers = ids
     return (
-        lambda r: rooms.listing(r, list(prices.listing_ids)),
-        lambda r: rooms.standings(r, list(prices.show_ids)),
-        lambda r: catalog.offers(r, list(prices.variant_ids)),
-        lambda r: accounts.sellers(r, prices.seller_ids),
+        lambda r: rooms.listing(r, list(listings)),
+        lambda r: rooms.standings(r, list(shows)),
+        lambda r: catalog.offers(r, list(variants)),
+        lambda r: accounts.sellers(r, sellers),
     )
 
 
@@ -218,11 +213,11 @@ async def look_again(
     shows, sellers = prices.show_ids, prices.seller_ids
     marks: list[Marks] = [{} for _ in range(5 + len(also))]
     prices.listings, prices.shows, prices.offers, prices.sellers, admitted, *answers = await at_once(
-        read, *_asks(prices), lambda r: deals.admit(r, claims), *also, marks=None if book is None else marks
+        read, *_asks(prices.ids), lambda r: deals.admit(r, claims), *also, marks=None if book is None else marks
     )
     if prices.seller_ids - sellers or prices.show_ids - shows:  # seen for the first time, or moved
         more: list[Marks] = [{}, {}]
-        _, ask_shows, _, ask_sellers = _asks(prices)
+        _, ask_shows, _, ask_sellers = _asks(prices.ids)
         prices.shows, prices.sellers = await at_once(read, ask_shows, ask_sellers, marks=more)
         marks[1], marks[3] = more
     prices.admissions = dict(zip(prices.claims, admitted, strict=True))
@@ -233,10 +228,25 @@ async def look_again(
     return is_changed, answers
 
 
-async def still(tx: Tx, prices: Prices) -> None:
-    """What `tx` writes depends on this: all that `prices` says holds when it is written."""
-    for ask, ids, marks in zip(_asks(prices), prices.ids, prices.marks, strict=True):
-        await together.still(tx, ask, [marks[one] for one in ids])
+def depends(mold: Mold, book: Book) -> Depends | None:
+    """What a mold without deals was priced with, if the book says the same; None if it cannot tell of all of it."""
+    listing_ids = {line.listing_id for line in mold.lines if line.listing_id is not None}
+    show_ids = {listing.show_id for one in listing_ids if (listing := book.listings.get(one))}
+    if mold.show_id is not None:
+        show_ids.add(mold.show_id)
+    ids = listing_ids, show_ids, {line.variant_id for line in mold.lines}, {mold.seller_id}
+    if not all(wanted <= marks.keys() for wanted, marks in zip(ids, book.marks, strict=True)):
+        return None
+    pages = ({one.int: (one, marks[one]) for one in wanted} for wanted, marks in zip(ids, book.marks, strict=True))
+    listings, shows, offers, sellers = pages
+    return listings, shows, offers, sellers
+
+
+async def still(tx: Tx, pages: Depends) -> None:
+    """What `tx` writes depends on this: all of it holds when it is written."""
+    asks = _asks([[one for one, _ in page.values()] for page in pages])
+    for ask, page in zip(asks, pages, strict=True):
+        await together.still(tx, ask, [mark for _, mark in page.values()])
 
 
 async def lock(tx: Tx, prices: Prices) -> dict[UUID, stock.Pool]:

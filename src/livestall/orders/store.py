@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from livestall.base.columns import NULL, Value, columns, each, of_bytes, of_text, of_uuid
+from livestall.base.columns import NULL, Value, column, columns, each, of_bytes, of_text
 from livestall.base.db import Read, Row, Tx
 from livestall.orders.model import (
     Address,
@@ -65,7 +65,7 @@ _LINE_ALIKE = ("bigints", *("uuids",) * 5, "bigints", "bigints", "texts", "texts
 
 async def add(tx: Tx, made: Sequence[Made]) -> None:
     """Insert orders with their lines. What is alike in orders that are all of one mold is sent once."""
-    order_ids = [of_uuid(one.draft.order_id) for one in made]
+    order_ids = [one.order_value for one in made]
     mold = made[0].mold
     only = mold if all(one.mold is mold for one in made) else None
     await _add_orders(tx, made, order_ids, only)
@@ -73,13 +73,12 @@ async def add(tx: Tx, made: Sequence[Made]) -> None:
 
 
 async def _add_orders(tx: Tx, made: Sequence[Made], order_ids: Sequence[Value], only: Mold | None) -> None:
-    unlike = [
-        (
-            order_id, of_text(one.number), of_uuid(one.draft.buyer_id), of_bytes(one.draft.fingerprint),
-            NULL if one.draft.address is None else of_bytes(encode(one.draft.address)),
-        )
-        for order_id, one in zip(order_ids, made, strict=True)
-    ]  # fmt: skip
+    drafts = [one.draft for one in made]
+    unlike = (
+        order_ids, [of_text(one.number) for one in made], [one.buyer_value for one in made],
+        [of_bytes(one.fingerprint) for one in drafts],
+        [NULL if one.address is None else of_bytes(encode(one.address)) for one in drafts],
+    )  # fmt: skip
     alike = [only.values] if only is not None else [one.mold.values for one in made]
     unlike_values, alike_values = each(_UNLIKE), each(_ALIKE, first=1 + len(_UNLIKE), alike=only is not None)
     await tx.later(
@@ -91,23 +90,21 @@ async def _add_orders(tx: Tx, made: Sequence[Made], order_ids: Sequence[Value], 
              from (select {unlike_values}, {alike_values})
                   as o(id, number, buyer_id, fingerprint, address, seconds, seller_id, show_id, creator_id, currency,
                        total, creator_amount)""",
-        *columns(_UNLIKE, unlike), *columns(_ALIKE, alike), made[0].at,
+        *map(column, _UNLIKE, unlike), *columns(_ALIKE, alike), made[0].at,
     )  # fmt: skip
 
 
 async def _add_lines(tx: Tx, made: Sequence[Made], order_ids: Sequence[Value], only: Mold | None) -> None:
     if only is not None and len(only.lines) == 1:
-        ids, alike = [(order_id,) for order_id in order_ids], only.line_values
+        ids, alike = order_ids, only.line_values
     else:
-        lines = [
-            (order_id, values) for order_id, one in zip(order_ids, made, strict=True) for values in one.mold.line_values
-        ]
-        ids, alike = [(order_id,) for order_id, _ in lines], [values for _, values in lines]
+        ids = [one.order_value for one in made for _ in one.mold.line_values]
+        alike = [values for one in made for values in one.mold.line_values]
     await tx.later(
         f"""insert into order_line (order_id, line_no, seller_id, variant_id, product_id, listing_id, deal_id, quantity,
                                    unit_price, title, variant_title, picture_url)
            select {each(("uuids",))}, {each(_LINE_ALIKE, first=2, alike=len(alike) < len(ids))}""",
-        *columns(("uuids",), ids), *columns(_LINE_ALIKE, alike),
+        column("uuids", ids), *columns(_LINE_ALIKE, alike),
     )  # fmt: skip
 
 

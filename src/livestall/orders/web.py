@@ -70,7 +70,7 @@ def buy(db: Database, hurry: Callable[[], None]) -> Command:
         wanted = NewOrder(order_id, body.lines, caller.channel, body.address)
         line.hear(line.enter(model.draft(caller.person, wanted), caller.device), tell, answer)
 
-    return Command(BuyCommand, start=start, close=counter.close)
+    return Command(BuyCommand, start=start, close=line.close)
 
 
 @post("/api/orders", opt=may(Who.signed_in, "orders:write"))

@@ -10,6 +10,7 @@ from livestall.stock.model import (
     Audit,
     BelowPromised,
     Carve,
+    HoldKind,
     HoldRequest,
     LimitReached,
     NotEnoughStock,
@@ -22,12 +23,13 @@ from livestall.stock.model import (
     SoldOut,
     Stand,
     StockChanged,
+    hold_kind,
 )
 from livestall.stock.store import audited, audits, available, drift, pools, stands
 
 __all__ = [
-    "Audit", "BelowPromised", "Carve", "HoldRequest", "LimitReached", "NotEnoughStock", "NotStocked", "OnHand",
-    "OpenMore", "Pool", "PoolClosed", "Repair", "SoldOut", "Stand", "StockChanged", "audited", "audits", "available",
-    "carve", "drift", "hold", "hold_all", "lock", "open_more", "pools", "put_back", "receive", "release", "repair",
-    "stands", "take", "uncarve",
+    "Audit", "BelowPromised", "Carve", "HoldKind", "HoldRequest", "LimitReached", "NotEnoughStock", "NotStocked",
+    "OnHand", "OpenMore", "Pool", "PoolClosed", "Repair", "SoldOut", "Stand", "StockChanged", "audited", "audits",
+    "available", "carve", "drift", "hold", "hold_all", "hold_kind", "lock", "open_more", "pools", "put_back", "receive",
+    "release", "repair", "stands", "take", "uncarve",
 ]  # fmt: skip

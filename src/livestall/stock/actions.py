@@ -3,11 +3,12 @@ once a pool."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from livestall.base import outbox
+from livestall.base.columns import Value
 from livestall.base.db import Tx
 from livestall.base.errors import Invalid, Refusal
 from livestall.stock import store
@@ -18,6 +19,7 @@ from livestall.stock.model import (
     Carve,
     Delta,
     Hold,
+    HoldKind,
     HoldRequest,
     HoldState,
     NotEnoughStock,
@@ -26,6 +28,7 @@ from livestall.stock.model import (
     OpenMore,
     Pool,
     PoolClosed,
+    PoolValues,
     Reason,
     Repair,
     changed,
@@ -117,18 +120,20 @@ async def hold(
     return answers
 
 
-async def hold_all_or_none(tx: Tx, requests: Sequence[HoldRequest], pools: Mapping[UUID, Pool]) -> None:
-    """Set units aside for all of the requests, or for none of them, without locking first: for a sale from pools that
-    are known to have plenty. `pools` says whose they are; its numbers may be old. No limit of a person is looked at.
+async def hold_all_or_none(
+    tx: Tx, order_ids: Sequence[Value], holder_ids: Sequence[Value], kinds: Sequence[HoldKind]
+) -> None:  # fmt: skip
+    """Set units aside for all order lines, or for none of them, without locking first: for a sale from pools that are
+    known to have plenty. The three columns say of each line whose it is and what it takes. No limit of a person is
+    looked at.
 
     `tx` raises Changed when it is sent, if a pool is closed or has too few after all.
     """
-    units: dict[int, int] = {}  # by the number of the pool's id, which is found faster
-    for one in requests:
-        number = one.pool_id.int
-        units[number] = units.get(number, 0) + one.quantity
-    await store.set_aside(tx, Reason.held, pools, {UUID(int=number): count for number, count in units.items()})
-    await store.add_holds(tx, requests, pools)
+    units: dict[PoolValues, int] = {}
+    for kind, times in Counter(kinds).items():
+        units[kind.pool] = units.get(kind.pool, 0) + times * kind.quantity
+    await store.set_aside(tx, Reason.held, units)
+    await store.add_holds_of(tx, order_ids, holder_ids, kinds)
 
 
 async def release(tx: Tx, order_ids: Collection[UUID], *, expired: bool = False) -> set[UUID]:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from livestall.base.errors import Conflict, NotFound, Refusal
+from livestall.base.columns import Value, of_int, of_uuid
+from livestall.base.errors import Conflict, Invalid, NotFound, Refusal
 from livestall.base.outbox import Event
 
 ON_HAND_MAX = 10**9
@@ -114,6 +115,20 @@ class HoldRequest(msgspec.Struct, frozen=True):
     attempt: int = 1
 
 
+PoolValues = tuple[Value, Value, Value]
+"""How a pool is named in what is written: its id, its variant, its seller."""
+
+
+class HoldKind(msgspec.Struct, frozen=True, eq=False):
+    """What holds have in common that take as many units of the same pool, for the same line of their orders. One kind
+    equals no other: it is made once and used for all of them."""
+
+    quantity: int
+    pool: PoolValues
+    values: Sequence[Value]
+    """All that the store writes of such a hold, but whose it is."""
+
+
 class Pool(msgspec.Struct, frozen=True):
     """Numbers of a pool: held + sold ≤ open ≤ on_hand, always."""
 
@@ -130,6 +145,15 @@ class Pool(msgspec.Struct, frozen=True):
     @property
     def available(self) -> int:
         return 0 if self.closed else self.open - self.held - self.sold
+
+
+def hold_kind(pool: Pool, line_no: int, quantity: int) -> HoldKind:
+    """Of holds that count for nobody's limit. Raises Invalid."""
+    if not 1 <= quantity <= QUANTITY_MAX:
+        raise Invalid(reason=f"a quantity is 1 to {QUANTITY_MAX}")
+    pool_id, variant_id, seller_id = of_uuid(pool.pool_id), of_uuid(pool.variant_id), of_uuid(pool.seller_id)
+    values = pool_id, of_int(quantity), of_uuid(None), seller_id, variant_id, of_int(line_no), of_int(1)
+    return HoldKind(quantity, (pool_id, variant_id, seller_id), values)
 
 
 class Delta(msgspec.Struct):

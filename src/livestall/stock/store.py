@@ -7,17 +7,19 @@ from datetime import datetime
 from uuid import UUID
 
 from livestall.base import outbox
-from livestall.base.columns import Value, columns, each, of_int, of_uuid
+from livestall.base.columns import Value, column, columns, each, of_int, of_uuid
 from livestall.base.db import Read, Row, Tx
 from livestall.stock.model import (
     Audit,
     Delta,
     Hold,
+    HoldKind,
     HoldRequest,
     HoldState,
     Moved,
     OnHand,
     Pool,
+    PoolValues,
     Reason,
     Repair,
     Stand,
@@ -119,24 +121,19 @@ async def change(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], deltas: Map
     )  # fmt: skip
 
 
-async def set_aside(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], units: Mapping[UUID, int]) -> None:
+async def set_aside(tx: Tx, reason: Reason, units: Mapping[PoolValues, int]) -> None:
     """Take units out of pools that are not locked yet, with everything else that `tx` sends together, and write one
     movement each and the event. All or nothing: `tx` raises Changed if one of them is closed or has too few."""
-    pool_ids = sorted(units)
-    wanted = [units[one] for one in pool_ids]
+    rows = [(*pool, of_int(units[pool])) for pool in sorted(units)]
+    ids, variant_ids, seller_ids, held = columns(_ASIDE, rows)
     await tx.must(
         f"""(select count(*) from (select pool_id, open - held - sold as available from stock_pool
-                                    where pool_id = any($1::uuid[]) and not closed order by pool_id {LOCK}) p
-              join unnest($1::uuid[], $2::bigint[]) as w(pool_id, units) using (pool_id)
-             where available >= units) = cardinality($1::uuid[])
+                                    where pool_id = any($1::uuids) and not closed order by pool_id {LOCK}) p
+              join unnest($1::uuids, $2::bigints) as w(pool_id, units) using (pool_id)
+             where available >= units) = cardinality($1::uuids)
             and clock_timestamp() < statement_timestamp() + $3::float8 * interval '1 second'""",
-        pool_ids, wanted, OLD_SECONDS_MAX,
+        ids, held, OLD_SECONDS_MAX,
     )  # fmt: skip
-    rows = [
-        (of_uuid(one), of_uuid(pools[one].variant_id), of_uuid(pools[one].seller_id), of_int(units[one]))
-        for one in pool_ids
-    ]
-    ids, variant_ids, seller_ids, held = columns(_ASIDE, rows)
     await tx.later(
         f"""update stock_pool p set held = p.held + d.held
              from (select {each(("uuids", "bigints"))}) as d(pool_id, held) where p.pool_id = d.pool_id
@@ -155,8 +152,15 @@ async def set_aside(tx: Tx, reason: Reason, pools: Mapping[UUID, Pool], units: M
                   (select coalesce(jsonb_agg(jsonb_build_array(pool_id, available, parent_id is not null)), '[]')
                      from aside where pool_id <> $1)) as payload
              from aside a where pool_id = $1""",
-        pool_ids[0],
+        UUID(bytes=rows[0][0][-16:]),
     )  # fmt: skip
+
+
+async def add_holds_of(
+    tx: Tx, order_ids: Sequence[Value], holder_ids: Sequence[Value], kinds: Sequence[HoldKind]
+) -> None:  # fmt: skip
+    """Holds of which it is known what they have in common."""
+    await _add_holds(tx, order_ids, holder_ids, [one.values for one in ([kinds[0]] if len({*kinds}) == 1 else kinds)])
 
 
 async def add_holds(tx: Tx, requests: Sequence[HoldRequest], pools: Mapping[UUID, Pool]) -> None:
@@ -173,13 +177,19 @@ async def add_holds(tx: Tx, requests: Sequence[HoldRequest], pools: Mapping[UUID
                 of_uuid(pool.variant_id), of_int(one.line_no), of_int(one.attempt),
             )  # fmt: skip
         alike.append(kinds[key])
-    is_one = len(kinds) == 1
+    order_ids, holder_ids = [of_uuid(one.order_id) for one in requests], [of_uuid(one.holder_id) for one in requests]
+    await _add_holds(tx, order_ids, holder_ids, alike[:1] if len(kinds) == 1 else alike)
+
+
+async def _add_holds(
+    tx: Tx, order_ids: Sequence[Value], holder_ids: Sequence[Value], alike: Sequence[Sequence[Value]]
+) -> None:  # fmt: skip
+    """`alike` has one row for all of them, or one for each."""
     await tx.later(
         f"""insert into stock_hold (order_id, holder_id, pool_id, quantity, counts_for, seller_id, variant_id, line_no,
                                    attempt)
-           select {each(("uuids", "uuids"))}, {each(_HOLD, first=3, alike=is_one)}""",
-        *columns(("uuids", "uuids"), [(of_uuid(one.order_id), of_uuid(one.holder_id)) for one in requests]),
-        *columns(_HOLD, alike[:1] if is_one else alike),
+           select {each(("uuids", "uuids"))}, {each(_HOLD, first=3, alike=len(alike) == 1)}""",
+        column("uuids", order_ids), column("uuids", holder_ids), *columns(_HOLD, alike),
     )  # fmt: skip
 
 

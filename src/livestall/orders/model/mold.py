@@ -27,8 +27,8 @@ class Mold:
     """All of an order but its id, its number, its buyer, their address and its time. Amounts in minor units."""
 
     __slots__ = (
-        "creator", "creator_amount", "creator_id", "currency", "limits", "line_values", "lines", "made", "market",
-        "seconds", "seller", "seller_id", "shape", "show_id", "total", "values",
+        "creator", "creator_amount", "creator_id", "currency", "is_free", "limits", "line_values", "lines", "made",
+        "market", "seconds", "seller", "seller_id", "shape", "show_id", "total", "values",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +39,8 @@ class Mold:
         self.show_id, self.creator_id, self.seconds = show_id, creator_id, seconds
         self.limits = limits
         """For each line: what its units count for, and how many of it a person may have."""
+        self.is_free = all(one == (None, None) for one in limits)
+        """Whether nobody's limit and no deal counts."""
         self.total = model.total_of(lines)
         self.creator_amount = model.creator_share(self.total, creator_id)
         self.seller = self.creator = self.market = ""
@@ -113,10 +115,12 @@ class _Shape:
 class Made:
     """An order made from a mold and a draft."""
 
-    __slots__ = ("at", "draft", "mold", "number")
+    __slots__ = ("at", "buyer_value", "draft", "mold", "number", "order_value")
 
     def __init__(self, draft: Draft, mold: Mold, number: str, at: datetime) -> None:
         self.draft, self.mold, self.number, self.at = draft, mold, number, at
+        self.order_value, self.buyer_value = of_uuid(draft.order_id), of_uuid(draft.buyer_id)
+        """Its id and its buyer's, as several stores write them."""
 
     @property
     def order(self) -> Order:
