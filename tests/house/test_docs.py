@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.repository import ROOT, SOURCE, files
-from livestall.app import settings
+from livestall.app import cli, settings
 
 BANNED = {
     r"/(?:home|root|tmp|work|Users)/[a-z]+/[a-z]": "a path of one machine",
@@ -29,6 +29,20 @@ def test_the_settings_page_is_current():
 def test_every_setting_says_what_it_means():
     silent = [one.variable for one in settings.document() if len(one.meaning) < 8]
     assert silent == []
+
+
+def test_every_command_that_a_page_tells_to_type_exists():
+    """`pip install` by itself is none of them: it leaves the pages behind, which `make setup` builds."""
+    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+        text = path.read_text()
+        blocks = re.findall(r"^```[a-z]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        code = "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", text)])
+        typed = re.findall(r"(?:^|bin/|\s)livestall ([a-z-]+)\b(?!\|)", code, re.MULTILINE)
+        assert [one for one in typed if one not in cli.COMMANDS] == [], path
+        made = re.findall(r"^make ([a-z0-9]+)", code, re.MULTILINE)
+        assert [one for one in made if one not in targets] == [], path
+        assert "pip install" not in text, path
 
 
 def _module(path: Path) -> str:
