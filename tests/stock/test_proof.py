@@ -72,6 +72,33 @@ async def test_what_is_on_sale_in_no_show_is_its_sellers_matter(shop: Shop, http
     assert (await ask(http, query))["items"] == [], "and what they were shown is not kept for others"
 
 
+NOT_OFFERED = {
+    "the show is over": "update show set state = 'ended', ended_at = now()",
+    "the show has not begun": "update show set state = 'scheduled'",
+    "the flash sale is over": "update deal set state = 'ended'",
+    "the product is withdrawn": "update product set state = 'archived'",
+    "the variant is removed": "update variant set removed_at = now()",
+}
+
+
+@pytest.mark.parametrize("why", NOT_OFFERED)
+async def test_strangers_are_shown_what_can_be_bought_now_and_nothing_else(shop: Shop, http: Http, why: str) -> None:
+    tea, cup = await shop.product(20), await shop.product(8)
+    deal, ordinary = await shop.flash(tea, quota=5), {str(tea.variant), str(cup.variant)}
+    async with shop.db.write() as tx:
+        await tx.execute(NOT_OFFERED[why])
+    shown = {one["pool_id"] for one in (await ask(http))["items"]}
+    match why:
+        case "the flash sale is over":
+            assert shown == ordinary
+        case "the product is withdrawn" | "the variant is removed":
+            assert not shown & ordinary
+        case _:
+            assert not shown
+    for query in (f"?variant={cup.variant}", f"?deal={deal.id}", f"?show={shop.show}"):
+        assert {one["pool_id"] for one in (await ask(http, query))["items"]} <= shown
+
+
 async def test_pages_are_bounded_and_follow_one_another(shop: Shop, http: Http, monkeypatch: Any) -> None:
     monkeypatch.setattr(proof, "POOLS", 2)
     wanted = {str((await shop.product(3)).variant) for _ in range(5)}
