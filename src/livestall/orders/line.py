@@ -61,10 +61,11 @@ class Refused:
 
 
 class Line:
-    """In front of one counter."""
+    """In front of one counter. `is_asked`: people come to ask what became of a claim (`find`), so that refusals are kept
+    for a while."""
 
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
+    def __init__(self, counter: Counter, *, is_asked: bool = True) -> None:
+        self._counter, self._is_asked = counter, is_asked
         self._waiting: dict[int, Entry] = {}
         self._same: dict[Same, int] = {}
         self._refused = Refused()
@@ -102,7 +103,7 @@ class Line:
             number = entry.draft.order_id.int
             if waiting.get(number) is entry:
                 del waiting[number]
-            if isinstance(answer, Refusal):
+            if self._is_asked and isinstance(answer, Refusal):
                 refused.keep(entry.draft, answer)
         refused.forget()
 

@@ -62,7 +62,7 @@ def buy(db: Database, hurry: Callable[[], None]) -> Command:
     """The socket command, with a counter of its own: the place in line as progress, then the order. `hurry` is called
     when a batch was committed."""
     counter = Counter(db, committed=hurry)
-    line = Line(counter)
+    line = Line(counter, is_asked=False)  # over a socket an answer comes by itself
 
     def start(caller: Caller, order_id: UUID, body: BuyCommand, tell: Tell, answer: Tell) -> None:
         if caller.person is None:
