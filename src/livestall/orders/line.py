@@ -61,7 +61,7 @@ class Refused:
 
 
 class Line:
-    """In front of one counter. `is_asked`: people come to ask what became of a claim (`find`), so that refusals are kept
+    """In front of one counter. `is_asked`: people come to ask what became of a claim (`find`), so refusals are kept
     for a while."""
 
     def __init__(self, counter: Counter, *, is_asked: bool = True) -> None:
