@@ -20,13 +20,17 @@ from helpers.patience import PATIENCE_SECONDS
 
 HERE = Path(__file__).resolve().parent
 GATEWAY = """
-import asyncio, json, signal, sys
+import asyncio, json, signal, sys, time
 import uvloop
 from conftest import Wire
 from livestall.live import Settings
+from livestall.live.connection import Connection
 
 async def main():
-    wire = Wire(Settings(**json.loads(sys.argv[1])))
+    settings = json.loads(sys.argv[1])
+    busy_seconds, ping = settings.pop("busy_seconds", 0), Connection.send_user_specific_ping
+    Connection.send_user_specific_ping = lambda *args: (ping(*args), time.sleep(busy_seconds))
+    wire = Wire(Settings(**settings))
     wire.port = await wire.server.start("127.0.0.1", 0)
     channel = wire.open()
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: asyncio.ensure_future(wire.say(channel)))
@@ -100,6 +104,16 @@ async def freezing() -> AsyncIterator[Callable[..., object]]:
         await process.wait()
 
 
+async def ping_to(one: Bare) -> bytes:
+    """All that was said until a ping, and that."""
+    heard = b""
+    while PING not in heard:
+        part = await said_to(one)
+        assert part, "let go"
+        heard += part
+    return heard
+
+
 async def said_to(one: Bare) -> bytes:
     return await one.read(seconds=PATIENCE_SECONDS)
 
@@ -148,9 +162,7 @@ async def test_pongs_that_waited_in_their_sockets_are_signs_of_life(freezing) ->
     gateway = await freezing(ping_seconds=DEADLINE_SECONDS)
     there, gone = [await gateway.join() for _ in range(5)], await gateway.join()
     for one in (*there, gone):
-        heard = b""
-        while PING not in heard:
-            heard += await said_to(one)
+        await ping_to(one)
     async with gateway.stopped():
         for one in there:
             await one.send(frame(b"", 0xA))
@@ -162,3 +174,12 @@ async def test_pongs_that_waited_in_their_sockets_are_signs_of_life(freezing) ->
             part = await said_to(one)
             assert part, "dropped, though it answered"
             heard += part
+
+
+async def test_a_pong_that_is_there_before_its_ping_was_noted_is_a_sign_of_life(freezing) -> None:
+    """The gateway is busy for a moment just after it has sent the ping, and somebody near answers meanwhile."""
+    gateway = await freezing(ping_seconds=0.5, busy_seconds=0.2)
+    near = await gateway.join()
+    for _ in range(4):
+        await ping_to(near)
+        await near.send(frame(b"", 0xA))

@@ -126,6 +126,11 @@ class Connection(WSListener):
         self._awaited = True
         transport.send_ping()
 
+    def is_user_specific_pong(self, frame: WSFrame) -> bool:  # noqa: ARG002 - picows names it
+        """Every pong comes to `on_ws_frame`: one that picows took for itself would be no sign of life to us. It may be
+        there before picows hears that we wait for it ourselves."""
+        return False
+
     def _no_hello(self) -> None:
         self.bye(NotUnderstood(reason="say hello first"), WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
 
