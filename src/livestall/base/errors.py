@@ -30,7 +30,7 @@ class Refusal(Exception):
     def __init__(self, **details: object) -> None:
         super().__init__(self.code)
         self.details = details
-        self.told: dict[str, object] = {}
+        self.told: dict[object, object] = {}
         """How it was put to a client, by language."""
 
     def sentence(self, locale: str = "en") -> str:

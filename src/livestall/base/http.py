@@ -86,6 +86,15 @@ def problem(refusal: Refusal, locale: str = "en") -> Problem:
     return found
 
 
+def problem_json(refusal: Refusal, locale: str) -> bytes:
+    """`problem` as JSON, kept as well."""
+    key = locale, "json"
+    found = refusal.told.get(key)
+    if not isinstance(found, bytes):
+        found = refusal.told[key] = msgspec.json.encode(problem(refusal, locale))
+    return found
+
+
 def _respond(what: Problem, headers: dict[str, str] | None = None) -> Response[Problem]:
     return Response(what, status_code=what.status, headers=headers or {}, media_type="application/problem+json")
 

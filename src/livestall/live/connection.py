@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from livestall.base import trace
 from livestall.base.errors import Refusal, TooMany, Unavailable
-from livestall.base.http import Problem, problem
+from livestall.base.http import Problem, problem_json
 from livestall.base.metrics import Counter
 from livestall.live import frames
 from livestall.live.channels import Channels
@@ -24,8 +23,6 @@ from livestall.live.tickets import Tickets
 from livestall.live.upgrades import Deadline, Doorstep, forget_upgrade
 
 log = structlog.get_logger()
-REFUSALS = Counter("livestall_socket_refusals_total", "Commands refused, by the code of the refusal", ["code"])
-_refusals = lru_cache(REFUSALS.labels)
 BYES = Counter("livestall_socket_byes_total", "Connections that were told why they are closed", ["code"])
 BYE_RETRY_SECONDS = 2.0
 BYE_SECONDS = 1.0
@@ -59,6 +56,7 @@ class Server(Protocol):
 
     def came(self, connection: Connection, payload: bytes) -> None: ...
     def answer(self, reader: Reader, payload: bytes) -> None: ...
+    def refused(self, code: str) -> None: ...
     def send_answers(self) -> None: ...
     def takes(self, kind: str) -> Callable[..., None] | None: ...
     def read_command(self, kind: str, payload: bytes) -> tuple[Callable[..., Awaitable[Any]], Any]: ...
@@ -303,7 +301,9 @@ class Connection(WSListener):
     def ended(self, kind: str, command_id: UUID, result: Any) -> None:
         """What became of a command without a task."""
         self._started -= 1
-        if isinstance(result, Exception):
+        if isinstance(result, Refusal):
+            self._refuse(command_id, result)
+        elif isinstance(result, Exception):
             self._answer(kind, command_id, result)
         elif self._reader is not None and not self._saying_bye:
             self._server.answer(self._reader, frames.answer(command_id, result))
@@ -319,12 +319,12 @@ class Connection(WSListener):
             log.error("command failed", command=kind, exc_info=result)
             detail = BUG_ZH if self._locale.startswith("zh") else BUG_EN
             bug = Problem("/api/problems/bug", "internal error", 500, detail, "bug")
-            self._send(frames.refusal(command_id, bug))
+            self._send(frames.refusal(command_id, frames.encode(bug)))
 
     def _refuse(self, command_id: UUID, refusal: Refusal) -> None:
-        _refusals(refusal.code).inc()
+        self._server.refused(refusal.code)
         if self._reader is not None and not self._saying_bye:
-            self._server.answer(self._reader, frames.refusal(command_id, problem(refusal, self._locale)))
+            self._server.answer(self._reader, frames.refusal(command_id, problem_json(refusal, self._locale)))
 
     def _send(self, payload: bytes) -> None:
         if self._reader is not None and not self._saying_bye:

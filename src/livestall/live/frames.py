@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from livestall.base import clock
-from livestall.base.http import Problem
 from livestall.live.model import LiveEvent
 
 _encode = msgspec.json.Encoder().encode
@@ -63,14 +61,9 @@ def answer(command_id: UUID, result: Any) -> bytes:
     return _encode({"type": "answer", "id": command_id, "ok": True, "result": result})
 
 
-@lru_cache(512)
-def _problem(problem: Problem) -> bytes:
-    return _encode(problem)
-
-
-def refusal(command_id: UUID, problem: Problem) -> bytes:
-    """In a rush many are refused in the same words."""
-    return b'{"type":"answer","id":%b,"ok":false,"error":%b}' % (_encode(command_id), _problem(problem))
+def refusal(command_id: UUID, problem_json: bytes) -> bytes:
+    """`problem_json` is encoded already: in a rush many are refused in the same words."""
+    return b'{"type":"answer","id":%b,"ok":false,"error":%b}' % (_encode(command_id), problem_json)
 
 
 def progress(command_id: UUID, how_far: Any) -> bytes:

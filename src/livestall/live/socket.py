@@ -26,6 +26,7 @@ from livestall.live.upgrades import Doorstep, listen
 
 log = structlog.get_logger()
 COMMANDS = Counter("livestall_socket_commands_total", "Commands that came over sockets", ["command"])
+REFUSALS = Counter("livestall_socket_refusals_total", "Commands refused, by the code of the refusal", ["code"])
 UNKNOWN = "unknown"
 BYE_RETRY_SECONDS_MIN = 0.1
 BROKEN_RETRY_SECONDS = 5
@@ -53,6 +54,7 @@ class Server:
         self._read = {name: msgspec.json.Decoder(one.form).decode for name, one in commands.items()}
         self._starts = {name: one.start for name, one in commands.items()}
         self._counts = dict.fromkeys((*commands, UNKNOWN), 0)
+        self._refused: dict[str, int] = {}
         self.connections: set[Connection] = set()
         self.doorstep = Doorstep(settings, lambda: len(self.connections))
         self._route, self._edge = route, edge
@@ -88,6 +90,17 @@ class Server:
             if count:
                 COMMANDS.labels(kind).inc(count)
                 self._counts[kind] = 0
+
+    def refused(self, code: str) -> None:
+        """Counts a refusal."""
+        if not self._refused:
+            asyncio.get_running_loop().call_soon(self._count_refused)
+        self._refused[code] = self._refused.get(code, 0) + 1
+
+    def _count_refused(self) -> None:
+        for code, count in self._refused.items():
+            REFUSALS.labels(code).inc(count)
+        self._refused.clear()
 
     def answer(self, reader: Reader, payload: bytes) -> None:
         """Send `payload` to `reader`, together with what others are answered in this turn of the loop."""

@@ -174,6 +174,9 @@ class Desk:
         count, terms = len(drafts), self._terms
         if len(self._numbers) < count or time.monotonic() < self._careful_until or not self._molds_hold():
             return None
+        first = terms.get(drafts[0].wish)
+        if first and any(self._room.get(pool, 0) < PLENTY * quantity for pool, quantity in first.units):
+            return None  # in a rush for the last units: seen at once
         every: list[Terms] = []
         for one in drafts:
             its = terms.get(one.wish) or self._learn(one.wish)
@@ -260,11 +263,11 @@ async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Prepared:
     if await desk.fill(read, len(drafts)) and (straight := desk.straight(drafts)):
         return straight
     ready = await price(read, drafts, desk)
-    await desk.look_at(read, ready.prices.pool_ids)
-    if straight := desk.straight(drafts):
-        return straight
     short = desk.short(ready.prices.pool_ids)
-    if not short or len(ready.firsts) < len(drafts):
+    if not short:
+        await desk.look_at(read, ready.prices.pool_ids)
+        return desk.straight(drafts) or ready
+    if len({one.order_id.int for one in drafts}) < len(drafts):
         return ready
     early = await _early(read, ready, short)
     if early:
@@ -287,21 +290,22 @@ async def _early(read: Read, ready: Ready, short: Collection[UUID]) -> dict[int,
     id is never seen as new beside a pool from which its own order has been taken."""
     known: dict[UUID, bytes]
     pools: dict[UUID, stock.Pool]
+    order_ids = [one.order_id for one in ready.drafts]
     pools, known = await at_once(
-        read, lambda r: stock.pools(r, short), lambda r: store.fingerprints(r, ready.firsts)
+        read, lambda r: stock.pools(r, short), lambda r: store.fingerprints(r, order_ids)
     )  # fmt: skip
-    said: dict[tuple[UUID, int], stock.SoldOut] = {}
-    early: dict[int, stock.SoldOut] = {}
-    for place, one in enumerate(ready.drafts):
-        if one.order_id in known or isinstance(ready.molds[one.wish], Refusal):
-            continue
-        for line in one.lines:
+    verdicts: dict[bytes, stock.SoldOut] = {}
+    for wish, one in ready.wishes.items():
+        lines = () if isinstance(ready.molds[wish], Refusal) else one.lines
+        for line in lines:
             pool = pools.get(line.pool_id)
             if pool is not None and line.quantity > pool.available:
-                key = line.pool_id, line.quantity
-                if key not in said:
-                    said[key] = stock.SoldOut(left=pool.available, quantity=line.quantity)
-                    ready.desk.was_short(line.pool_id)
-                early[place] = said[key]
+                verdicts[wish] = stock.SoldOut(left=pool.available, quantity=line.quantity)
+                ready.desk.was_short(line.pool_id)
                 break
+    early: dict[int, stock.SoldOut] = {}
+    for place, one in enumerate(ready.drafts):
+        verdict = verdicts.get(one.wish)
+        if verdict is not None and not (known and one.order_id in known):
+            early[place] = verdict
     return early

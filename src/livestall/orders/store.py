@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from livestall.base.columns import NULL, Value, column, columns, each, of_bytes, of_text
+from livestall.base.columns import NULL, Value, column, columns, each, of_bytes, of_text, of_uuid
 from livestall.base.db import Read, Row, Tx
 from livestall.orders.model import (
     Address,
@@ -116,7 +116,8 @@ async def draw_numbers(read: Read) -> list[str]:
 
 
 async def fingerprints(read: Read, order_ids: Collection[UUID]) -> dict[UUID, bytes]:
-    rows = await read.fetch("select id, fingerprint from orders where id = any($1)", list(order_ids))
+    ids = column("uuids", [of_uuid(one) for one in order_ids])
+    rows = await read.fetch("select id, fingerprint from orders where id = any($1::uuids)", ids)
     return {row["id"]: row["fingerprint"] for row in rows}
 
 
