@@ -210,7 +210,7 @@ async def test_what_is_traced_is_traced_on_the_short_way_too(
     ]
     assert {"orders prepare", "orders batch"} <= {one.name for one in spans}
     statements = [one.name for one in spans if one.name.startswith("postgresql")]
-    assert statements == ["postgresql with"], "all of it is one statement, and nothing is begun or committed"
+    assert statements == ["postgresql with", "postgresql commit"], "one statement, which is the commit"
 
 
 # ---------------------------------------------------------------- what never goes straight
