@@ -45,9 +45,13 @@ class Window:
     def axe(self) -> None:
         """No accessibility violation on the page as it stands."""
         self.page.evaluate(AXE.read_text())
-        self.page.wait_for_function(STILL)  # half-way through a transition colours are not what they will be
-        found = self.page.evaluate(VIOLATIONS)
-        assert found == [], f"{self.name}: {found}"
+        found: list[object] = []
+        for _ in range(2):  # a room goes on while it is looked at; what is wrong with it is still wrong then
+            self.page.wait_for_function(STILL)  # half-way through a transition colours are not what they will be
+            found = self.page.evaluate(VIOLATIONS)
+            if not found:
+                return
+        raise AssertionError(f"{self.name}: {found}")
 
     def shot(self, step: str) -> None:
         SHOTS.mkdir(parents=True, exist_ok=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 import pytest
 
 from helpers.patience import PATIENCE_SECONDS
-from helpers.shop import Article, draft
+from helpers.shop import Article, Shop, draft
 from livestall.base.db import Tx
 from livestall.base.errors import Refusal
 from livestall.orders import Counter, Draft, Placed
@@ -36,6 +36,18 @@ class Window:
             meanwhile, self.meanwhile = self.meanwhile, None
             await meanwhile()
         return answers
+
+
+@pytest.fixture
+def window() -> Window:
+    return Window()
+
+
+@pytest.fixture
+async def counter(shop: Shop, window: Window) -> AsyncGenerator[Counter]:
+    counter = Counter(shop.db, verb=window.verb)
+    yield counter
+    await counter.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ that it was worked out from still holds."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from helpers.locks import waiting
 from helpers.patience import PATIENCE_SECONDS, until
 from helpers.shop import Shop, clock, draft
-from helpers.straight import Answers, Window, everyone, get_to_know, only_under_locks
+from helpers.straight import Answers, Window, counter, everyone, get_to_know, only_under_locks, window
 from livestall import stock
 from livestall.base import ids, trace
 from livestall.base.columns import of_uuid
@@ -30,20 +30,8 @@ from livestall.orders.desk import PLENTY
 from livestall.orders.model.refusals import UnknownShow
 from livestall.stock import store as stock_store
 
-__all__ = ["only_under_locks"]
+__all__ = ["counter", "only_under_locks", "window"]
 pytestmark = pytest.mark.usefixtures("only_under_locks")
-
-
-@pytest.fixture
-def window() -> Window:
-    return Window()
-
-
-@pytest.fixture
-async def counter(shop: Shop, window: Window) -> AsyncGenerator[Counter]:
-    counter = Counter(shop.db, verb=window.verb)
-    yield counter
-    await counter.close()
 
 
 def totals(answers: Answers) -> list[int]:
@@ -210,7 +198,7 @@ async def test_what_is_traced_is_traced_on_the_short_way_too(
     ]
     assert {"orders prepare", "orders batch"} <= {one.name for one in spans}
     statements = [one.name for one in spans if one.name.startswith("postgresql")]
-    assert statements == ["postgresql with"], "all of it is one statement, and nothing is begun or committed"
+    assert statements == ["postgresql with", "postgresql commit"], "one statement, which is the commit"
 
 
 # ---------------------------------------------------------------- what never goes straight

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-
 import pytest
 
 from helpers.patience import PATIENCE_SECONDS
 from helpers.shop import Shop, draft
-from helpers.straight import Window, everyone
+from helpers.straight import Window, counter, everyone, window
 from livestall import stock
 from livestall.base import ids
 from livestall.orders import Counter, NewOrderLine, Placed, desk
 
-
-@pytest.fixture
-def window() -> Window:
-    return Window()
-
-
-@pytest.fixture
-async def counter(shop: Shop, window: Window) -> AsyncGenerator[Counter]:
-    counter = Counter(shop.db, verb=window.verb)
-    yield counter
-    await counter.close()
+__all__ = ["counter", "window"]
 
 
 async def test_the_first_batch_of_an_article_goes_straight(shop: Shop, counter: Counter, window: Window) -> None:

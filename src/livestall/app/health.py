@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
 import httpx
 import msgspec
@@ -15,10 +15,11 @@ from litestar import Response, get
 from livestall import live, stock, video
 from livestall.app import clocks, guard, settings, watch
 from livestall.base import config
-from livestall.base.db import Database, Tx
+from livestall.base.db import Database, Read, Tx
 from livestall.base.errors import Unavailable
 from livestall.base.http import Who, may
 
+T = TypeVar("T")
 LOOK_SECONDS = 2.0
 BEAT_SECONDS = 2.0
 BEAT_AGE_MAX = timedelta(seconds=15)
@@ -69,21 +70,30 @@ async def look_around(db: Database) -> list[PlaneHealth]:
     return list(await asyncio.gather(*asked, _gateways(db), _media_servers(db), _work(db)))
 
 
-async def _gateways(db: Database) -> PlaneHealth:
+async def _asked(db: Database, ask: Callable[[Read], Awaitable[T]]) -> T | None:
+    """What the database says; None while it is away."""
     try:
         async with asyncio.timeout(LOOK_SECONDS), db.read() as read:
-            up = await live.gateways_up(read)
+            return await ask(read)
     except (Unavailable, TimeoutError):
-        return PlaneHealth("live", "down", "unknown while PostgreSQL is away", "unknown")
+        return None
+
+
+def _unknown(name: str) -> PlaneHealth:
+    return PlaneHealth(name, "down", "unknown while PostgreSQL is away", "unknown")
+
+
+async def _gateways(db: Database) -> PlaneHealth:
+    up = await _asked(db, live.gateways_up)
+    if up is None:
+        return _unknown("live")
     return PlaneHealth("live", "up") if up else PlaneHealth("live", "down", "no gateway has reported", "no-answer")
 
 
 async def _media_servers(db: Database) -> PlaneHealth:
-    try:
-        async with asyncio.timeout(LOOK_SECONDS), db.read() as read:
-            servers = await video.own_servers(read)
-    except (Unavailable, TimeoutError):
-        return PlaneHealth("media", "down", "unknown while PostgreSQL is away", "unknown")
+    servers = await _asked(db, video.own_servers)
+    if servers is None:
+        return _unknown("media")
     near = f"http://{own_host()}:{config.of(settings.Media).port}"
     found = await asyncio.gather(*(_record(url or near) for url, is_alive in servers if is_alive))
     up = [one for one in found if one.state == "up"]
@@ -181,11 +191,10 @@ async def _database(db: Database) -> PlaneHealth:
 
 
 async def _work(db: Database) -> PlaneHealth:
-    try:
-        async with asyncio.timeout(LOOK_SECONDS), db.read() as read:
-            fresh = await read.fetchval("select now() - max(at) < $1 from worker_beat", BEAT_AGE_MAX)
-    except (Unavailable, TimeoutError):
-        return PlaneHealth("work", "down", "unknown while PostgreSQL is away", "unknown")
+    sql = "select coalesce(now() - max(at) < $1, false) from worker_beat"
+    fresh: bool | None = await _asked(db, lambda read: read.fetchval(sql, BEAT_AGE_MAX))
+    if fresh is None:
+        return _unknown("work")
     if fresh:
         return PlaneHealth("work", "up")
     told = "no worker has reported; unpaid orders do not expire meanwhile"

@@ -184,7 +184,11 @@ async def one_statement(connection: Any) -> AsyncGenerator[Tx]:
     begin = time.perf_counter()
     tx = OneStatement(connection)
     yield tx
-    await tx.send()
+    if trace.on():
+        with trace.span("postgresql commit", kind="client"):
+            await tx.send()
+    else:
+        await tx.send()
     TRANSACTION.observe(time.perf_counter() - begin)
 
 
