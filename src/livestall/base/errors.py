@@ -30,8 +30,10 @@ class Refusal(Exception):
     def __init__(self, **details: object) -> None:
         super().__init__(self.code)
         self.details = details
-        self.told: dict[object, object] = {}
+        self.told: dict[str, object] = {}
         """How it was put to a client, by language."""
+        self.encoded: dict[str, bytes] = {}
+        """The same in JSON."""
 
     def sentence(self, locale: str = "en") -> str:
         """The sentence for a person, in Chinese if `locale` starts with "zh", else in English."""

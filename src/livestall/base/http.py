@@ -88,10 +88,9 @@ def problem(refusal: Refusal, locale: str = "en") -> Problem:
 
 def problem_json(refusal: Refusal, locale: str) -> bytes:
     """`problem` as JSON, kept as well."""
-    key = locale, "json"
-    found = refusal.told.get(key)
-    if not isinstance(found, bytes):
-        found = refusal.told[key] = msgspec.json.encode(problem(refusal, locale))
+    found = refusal.encoded.get(locale)
+    if found is None:
+        found = refusal.encoded[locale] = msgspec.json.encode(problem(refusal, locale))
     return found
 
 

@@ -24,7 +24,8 @@ SETS = 16_384
 WAYS = 4
 SLOT = struct.Struct("=Qd")
 SLOTS = struct.Struct("=" + WAYS * "Qd")
-SET_BYTES = WAYS * SLOT.size
+SLOT_BYTES = SLOT.size
+SET_BYTES = WAYS * SLOT_BYTES
 PRIME = 2**130 - 5
 """Larger than any id, so that no two are alike to begin with."""
 KEY_MASK = 2**64 - 1
@@ -57,7 +58,26 @@ class Pace:
         """0 if `who` may go on, and it is counted; else the seconds to wait, and nothing is counted."""
         times, plus = self._kinds.get(kind) or self._learn(kind)
         key = (times * who.int + plus) % PRIME & KEY_MASK or 1
-        return self._count(key % SETS * SET_BYTES, key, per_second, burst)
+        offset = key % SETS * SET_BYTES
+        now = self._now()
+        one, one_at, two, two_at, three, three_at, four, four_at = SLOTS.unpack_from(self._table, offset)
+        if key == one:
+            whole_at = one_at
+        elif key == two:
+            whole_at, offset = two_at, offset + SLOT_BYTES
+        elif key == three:
+            whole_at, offset = three_at, offset + 2 * SLOT_BYTES
+        elif key == four:
+            whole_at, offset = four_at, offset + 3 * SLOT_BYTES
+        else:
+            times_here = one_at, two_at, three_at, four_at
+            whole_at, offset = now, offset + times_here.index(min(times_here)) * SLOT_BYTES
+        whole_at = (max(whole_at, now)) + 1 / per_second
+        wait = whole_at - now - burst / per_second
+        if wait > 1e-9:
+            return wait
+        SLOT.pack_into(self._table, offset, key, whole_at)
+        return 0.0
 
     def _learn(self, kind: str) -> tuple[int, int]:
         """The secret line on which the ids of a kind lie, so that nobody can choose one that shares another's place: a
@@ -66,23 +86,6 @@ class Pace:
         times, plus = (int.from_bytes(part, "little") % (PRIME - 1) + 1 for part in (secret[:32], secret[32:]))
         self._kinds[kind] = times, plus
         return times, plus
-
-    def _count(self, offset: int, key: int, per_second: float, burst: int) -> float:
-        now, slots = self._now(), SLOTS.unpack_from(self._table, offset)
-        keys_here, times = slots[::2], slots[1::2]
-        if key in keys_here:
-            way = keys_here.index(key)
-            whole_at = times[way]
-        else:
-            way, whole_at = times.index(min(times)), now
-        place = offset + way * SLOT.size
-        step = 1 / per_second
-        whole_at = max(whole_at, now) + step
-        wait = whole_at - now - burst * step
-        if wait > 1e-9:
-            return wait
-        SLOT.pack_into(self._table, place, key, whole_at)
-        return 0.0
 
     def close(self) -> None:
         self._table.close()

@@ -13,7 +13,7 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from livestall.base import trace
 from livestall.base.errors import Refusal, TooMany, Unavailable
-from livestall.base.http import Problem, problem_json
+from livestall.base.http import Problem
 from livestall.base.metrics import Counter
 from livestall.live import frames
 from livestall.live.channels import Channels
@@ -53,14 +53,15 @@ class Server(Protocol):
     settings: Settings
     doorstep: Doorstep
     connections: set[Connection]
+    swift: dict[str, Swift]
 
     def came(self, connection: Connection, payload: bytes) -> None: ...
     def answer(self, reader: Reader, payload: bytes) -> None: ...
-    def refused(self, code: str) -> None: ...
+    def refuse(self, reader: Reader, command_id: UUID, refusal: Refusal, locale: str) -> None: ...
+    def count_refusal(self, code: str) -> None: ...
     def send_answers(self) -> None: ...
-    def takes(self, kind: str) -> Callable[..., None] | None: ...
+    def takes(self, kind: str) -> None: ...
     def read_command(self, kind: str, payload: bytes) -> tuple[Callable[..., Awaitable[Any]], Any]: ...
-    def read_body(self, kind: str, payload: bytes) -> Any: ...
     def keep(self, task: asyncio.Task[Any]) -> None: ...
 
 
@@ -227,15 +228,16 @@ class Connection(WSListener):
                 self.bye(TooFast(retry_after_seconds=30), WSCloseCode.POLICY_VIOLATION, 30)
             return
         self._refused = 0
-        start = self._server.takes(envelope.type)
+        swift = self._server.swift.get(envelope.type)
         is_traced = envelope.traceparent is not None and trace.on()
-        if start is not None:
+        if swift is not None:
             if is_traced:
                 with trace.following(envelope.traceparent or "", "socket command"):
-                    self._start(start, envelope.type, envelope.id, payload)
+                    self._start(swift, envelope.type, envelope.id, payload)
             else:
-                self._start(start, envelope.type, envelope.id, payload)
+                self._start(swift, envelope.type, envelope.id, payload)
             return
+        self._server.takes(envelope.type)
         work = self._run(envelope.type, envelope.id, payload)
         if is_traced:
             work = _followed(envelope.traceparent or "", work)
@@ -284,13 +286,15 @@ class Connection(WSListener):
         except Exception as error:
             self._answer(kind, command_id, error)
 
-    def _start(self, start: Callable[..., None], kind: str, command_id: UUID, payload: bytes) -> None:
+    def _start(self, swift: Swift, kind: str, command_id: UUID, payload: bytes) -> None:
         """A command without a task of its own."""
         self._started += 1
+        swift.count += 1
         asked = _Asked(self, kind, command_id)
         try:
-            body = self._server.read_body(kind, payload)
-            start(self._caller, command_id, body, asked.tell, asked.end)
+            swift.start(self._caller, command_id, swift.read(payload), asked.tell, asked.end)
+        except msgspec.MsgspecError as error:
+            asked.end(NotUnderstood(reason=str(error)))
         except Exception as error:
             asked.end(error)
 
@@ -301,12 +305,13 @@ class Connection(WSListener):
     def ended(self, kind: str, command_id: UUID, result: Any) -> None:
         """What became of a command without a task."""
         self._started -= 1
-        if isinstance(result, Refusal):
+        if not isinstance(result, Exception):
+            if self._reader is not None and not self._saying_bye:
+                self._server.answer(self._reader, frames.answer(command_id, result))
+        elif isinstance(result, Refusal):
             self._refuse(command_id, result)
-        elif isinstance(result, Exception):
+        else:
             self._answer(kind, command_id, result)
-        elif self._reader is not None and not self._saying_bye:
-            self._server.answer(self._reader, frames.answer(command_id, result))
         if self._quiet is not None and not self._started and not self._quiet.done():
             self._quiet.set_result(None)
 
@@ -322,9 +327,10 @@ class Connection(WSListener):
             self._send(frames.refusal(command_id, frames.encode(bug)))
 
     def _refuse(self, command_id: UUID, refusal: Refusal) -> None:
-        self._server.refused(refusal.code)
         if self._reader is not None and not self._saying_bye:
-            self._server.answer(self._reader, frames.refusal(command_id, problem_json(refusal, self._locale)))
+            self._server.refuse(self._reader, command_id, refusal, self._locale)
+        else:
+            self._server.count_refusal(refusal.code)
 
     def _send(self, payload: bytes) -> None:
         if self._reader is not None and not self._saying_bye:
@@ -357,6 +363,20 @@ class Connection(WSListener):
         # Hanging up on unread bytes would be a reset, and the reason would be lost: the other side gets time to close.
         self._transport.send_close(code, refusal.code)
         asyncio.get_running_loop().call_later(BYE_SECONDS, self._transport.disconnect)
+
+
+class Swift:
+    """A command that does without a task: how it starts, how its body is read, and how many came."""
+
+    __slots__ = ("count", "read", "start")
+
+    def __init__(self, start: Callable[..., None], read: Callable[[bytes], Any]) -> None:
+        self.start, self.read, self.count = start, read, 0
+
+    def take_count(self) -> int:
+        """How many came since it was last asked."""
+        count, self.count = self.count, 0
+        return count
 
 
 class _Asked:

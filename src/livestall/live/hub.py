@@ -12,7 +12,7 @@ import struct
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -197,15 +197,24 @@ class Hub:
 
     def send(self, reader: Reader, payload: bytes) -> None:
         """Write something of the reader's own: an answer, a snapshot. Cuts it off if too much is waiting already."""
-        if reader.closed:
-            return
-        if reader.behind and reader.transport.get_write_buffer_size() > reader.limit:
-            self.cut_off(reader)
-            return
-        frame = frames.websocket_text(reader.edge.render(payload))
-        if not reader.behind:  # a frame may be larger than the bound; what may wait behind it is not
-            reader.limit = self._settings.buffer_bytes + len(frame)
-        reader.transport.write(frame)
+        self.send_each([(reader, payload)])
+
+    def send_each(self, answers: Iterable[tuple[Reader, bytes]]) -> None:
+        """`send` to many."""
+        limit = self._settings.buffer_bytes
+        for reader, payload in answers:
+            if reader.closed:
+                continue
+            if not reader.behind:
+                frame = frames.websocket_text(reader.edge.render(payload) if MARK in payload else payload)
+                reader.limit = limit + len(
+                    frame
+                )  # a frame may be larger than the bound; what may wait behind it is not
+                reader.write(frame)
+            elif reader.transport.get_write_buffer_size() > reader.limit:
+                self.cut_off(reader)
+            else:
+                reader.write(frames.websocket_text(reader.edge.render(payload)))
 
     def paused(self, reader: Reader) -> None:
         """The connection does not take more at the moment."""

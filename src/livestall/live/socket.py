@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -16,9 +17,11 @@ import structlog
 from picows import WSCloseCode, WSUpgradeRequest
 
 from livestall.base.errors import Refusal, Unavailable
+from livestall.base.http import problem_json
 from livestall.base.metrics import Counter
+from livestall.live import frames
 from livestall.live.channels import Channels
-from livestall.live.connection import BYE_SECONDS, Connection
+from livestall.live.connection import BYE_SECONDS, Connection, Swift
 from livestall.live.hub import LOOK_SECONDS, Edge, Hub, Reader
 from livestall.live.model import Command, NotUnderstood, Settings
 from livestall.live.tickets import Tickets
@@ -52,7 +55,7 @@ class Server:
         self.hub, self.channels, self.tickets = hub, channels, tickets
         self.commands, self.settings = commands, settings
         self._read = {name: msgspec.json.Decoder(one.form).decode for name, one in commands.items()}
-        self._starts = {name: one.start for name, one in commands.items()}
+        self.swift = {name: Swift(one.start, self._read[name]) for name, one in commands.items() if one.start}
         self._counts = dict.fromkeys((*commands, UNKNOWN), 0)
         self._refused: dict[str, int] = {}
         self.connections: set[Connection] = set()
@@ -60,7 +63,7 @@ class Server:
         self._route, self._edge = route, edge
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._came: list[tuple[Connection, bytes]] = []
+        self._came: deque[tuple[Connection, bytes]] = deque()
         self._answers: list[tuple[Reader, bytes]] = []
 
     async def start(self, host: str, port: int, listener: socket.socket | None = None) -> int:
@@ -77,22 +80,30 @@ class Server:
 
     def _read_all(self) -> None:
         """In slices, in the order in which they came: while a rush is read, those who came first are decided."""
-        came, self._came = self._came[:READ_SLICE], self._came[READ_SLICE:]
-        if self._came:
+        came = self._came
+        slice_end = min(len(came), READ_SLICE)
+        if len(came) > slice_end:
             asyncio.get_running_loop().call_soon(self._read_all)
-        for connection, payload in came:
+        for _ in range(slice_end):
+            connection, payload = came.popleft()
             try:
                 connection.read(payload)
             except Exception:
                 log.exception("a frame could not be read")
                 connection.bye(Unavailable(), WSCloseCode.INTERNAL_ERROR, BROKEN_RETRY_SECONDS)
+        for kind, one in self.swift.items():
+            self._counts[kind] += one.take_count()
         for kind, count in self._counts.items():
             if count:
                 COMMANDS.labels(kind).inc(count)
                 self._counts[kind] = 0
 
-    def refused(self, code: str) -> None:
-        """Counts a refusal."""
+    def refuse(self, reader: Reader, command_id: UUID, refusal: Refusal, locale: str) -> None:
+        """Answer `reader` with a refusal, together with what others are answered in this turn of the loop."""
+        self.count_refusal(refusal.code)
+        self.answer(reader, frames.refusal(command_id, problem_json(refusal, locale)))
+
+    def count_refusal(self, code: str) -> None:
         if not self._refused:
             asyncio.get_running_loop().call_soon(self._count_refused)
         self._refused[code] = self._refused.get(code, 0) + 1
@@ -111,27 +122,21 @@ class Server:
     def send_answers(self) -> None:
         """Write what waits now; called before a connection says bye, so that its answers come first."""
         answers, self._answers = self._answers, []
-        for reader, payload in answers:
-            self.hub.send(reader, payload)
+        self.hub.send_each(answers)
 
     def read_command(self, kind: str, payload: bytes) -> tuple[Callable[..., Awaitable[Any]], Any]:
         """What to await, and the body of the message. Raises NotUnderstood."""
         command = self.commands.get(kind)
         if command is None or command.run is None:
             raise NotUnderstood(reason=f"there is no command {kind[:32]!r}")
-        return command.run, self.read_body(kind, payload)
-
-    def read_body(self, kind: str, payload: bytes) -> Any:
-        """The body of a command that there is. Raises NotUnderstood."""
         try:
-            return self._read[kind](payload)
+            return command.run, self._read[kind](payload)
         except msgspec.MsgspecError as error:
             raise NotUnderstood(reason=str(error)) from error
 
-    def takes(self, kind: str) -> Callable[..., None] | None:
-        """Counts a command, and says how it starts if it is one that does without a task."""
+    def takes(self, kind: str) -> None:
+        """Counts a command that is not a swift one."""
         self._counts[kind if kind in self._counts else UNKNOWN] += 1
-        return self._starts.get(kind)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         self._tasks.add(task)

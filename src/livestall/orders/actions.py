@@ -12,6 +12,7 @@ import msgspec
 from livestall import accounts, payments, stock
 from livestall.accounts import Actor
 from livestall.base import clock, config, outbox
+from livestall.base.columns import of_uuid
 from livestall.base.db import Read, Tx
 from livestall.base.errors import NotFound, Refusal, SameIdOtherContents
 from livestall.orders import model, pricing, store
@@ -90,8 +91,9 @@ async def _place_straight(tx: Tx, batch: Straight) -> list[Placed | Refusal]:
 async def _look_again(tx: Tx, ready: Ready, limits: Set[UUID]) -> dict[UUID, bytes]:
     """Under the locks: are the prices still those? Returns which ids came before, with their fingerprints."""
     known: dict[UUID, bytes]
+    order_ids = [of_uuid(one) for one in ready.firsts]
     changed, (known,) = await pricing.look_again(
-        tx, ready.prices, lambda r: store.fingerprints(r, ready.firsts), book=ready.desk.book
+        tx, ready.prices, lambda r: store.fingerprints(r, order_ids), book=ready.desk.book
     )
     if changed:
         if more := ready.prices.limits - limits:  # out of order, so perhaps a deadlock: then the batch is decided again

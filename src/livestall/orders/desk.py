@@ -11,6 +11,7 @@ from uuid import UUID
 
 from livestall import accounts, payments, stock
 from livestall.base import clock
+from livestall.base.columns import of_uuid
 from livestall.base.db import Read, Tx
 from livestall.base.errors import Refusal
 from livestall.base.together import at_once
@@ -267,8 +268,6 @@ async def prepare(read: Read, drafts: Sequence[Draft], desk: Desk) -> Prepared:
     if not short:
         await desk.look_at(read, ready.prices.pool_ids)
         return desk.straight(drafts) or ready
-    if len({one.order_id.int for one in drafts}) < len(drafts):
-        return ready
     early = await _early(read, ready, short)
     if early:
         others = [one for place, one in enumerate(drafts) if place not in early]
@@ -290,7 +289,9 @@ async def _early(read: Read, ready: Ready, short: Collection[UUID]) -> dict[int,
     id is never seen as new beside a pool from which its own order has been taken."""
     known: dict[UUID, bytes]
     pools: dict[UUID, stock.Pool]
-    order_ids = [one.order_id for one in ready.drafts]
+    order_ids = [of_uuid(one.order_id) for one in ready.drafts]
+    if len(set(order_ids)) < len(order_ids):
+        return {}
     pools, known = await at_once(
         read, lambda r: stock.pools(r, short), lambda r: store.fingerprints(r, order_ids)
     )  # fmt: skip

@@ -95,14 +95,13 @@ class Line:
     def _left(self, entries: Sequence[Entry], answers: Sequence[Placed | Exception]) -> None:
         waiting, same, refused = self._waiting, self._same, self._refused
         for entry, answer in zip(entries, answers, strict=True):
-            left = same[entry.same] - 1
+            left = same.pop(entry.same) - 1
             if left:
                 same[entry.same] = left
-            else:
-                del same[entry.same]
             number = entry.draft.order_id.int
-            if waiting.get(number) is entry:
-                del waiting[number]
+            other = waiting.pop(number, entry)
+            if other is not entry:
+                waiting[number] = other
             if self._is_asked and isinstance(answer, Refusal):
                 refused.keep(entry.draft, answer)
         refused.forget()

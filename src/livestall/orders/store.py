@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from livestall.base.columns import NULL, Value, column, columns, each, of_bytes, of_text, of_uuid
+from livestall.base.columns import NULL, Value, column, columns, each, of_bytes, of_text
 from livestall.base.db import Read, Row, Tx
 from livestall.orders.model import (
     Address,
@@ -115,9 +115,9 @@ async def draw_numbers(read: Read) -> list[str]:
     return list(numbers(row["block"], row["key"]))
 
 
-async def fingerprints(read: Read, order_ids: Collection[UUID]) -> dict[UUID, bytes]:
-    ids = column("uuids", [of_uuid(one) for one in order_ids])
-    rows = await read.fetch("select id, fingerprint from orders where id = any($1::uuids)", ids)
+async def fingerprints(read: Read, order_ids: Sequence[Value]) -> dict[UUID, bytes]:
+    """Of the orders that there are, by id. `order_ids` are written already, each once."""
+    rows = await read.fetch("select id, fingerprint from orders where id = any($1::uuids)", column("uuids", order_ids))
     return {row["id"]: row["fingerprint"] for row in rows}
 
 

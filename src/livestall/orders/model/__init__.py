@@ -91,16 +91,22 @@ class NewOrder(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A wish to buy, with who wishes. `fingerprint` tells the same order again from another under the same id; drafts
-    with an equal `wish` want the same lines in the same show."""
+    """A wish to buy, with who wishes. `contents` is all that was asked, encoded; drafts with an equal `wish` want the
+    same lines in the same show."""
 
     order_id: UUID
     buyer_id: UUID
     lines: Sequence[NewOrderLine]
     show_id: UUID | None
     address: Address | None
-    fingerprint: bytes
+    contents: bytes
     wish: bytes
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Tells the same order again from another under the same id. Made when it is asked for: most of those who
+        find nothing left are never compared with anything."""
+        return hashlib.blake2b(_PAIR_WITH_ID + self.buyer_id.bytes + self.contents, digest_size=16).digest()
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -117,22 +123,21 @@ _wishes: dict[bytes, tuple[bytes, Sequence[NewOrderLine], UUID | None]] = {}
 
 def draft(buyer_id: UUID, wanted: NewOrder) -> Draft:
     """The draft of a buyer's wish. Raises Invalid for what no edge should have let through."""
-    lines = wanted.lines
-    wrong = not 1 <= len(lines) <= LINES_MAX
-    for line in lines:
-        wrong |= not 1 <= line.quantity <= 999
-    if wrong:
-        raise Invalid(reason=f"an order has 1 to {LINES_MAX} lines, each of 1 to 999 units")
     contents = _encode(wanted)
-    fingerprint = hashlib.blake2b(_PAIR_WITH_ID + buyer_id.bytes + contents, digest_size=16).digest()
     end = -1 if wanted.address is None else -len(_encode(wanted.address))
-    wish = contents[_AFTER_ID:end]
-    kept = _wishes.get(wish)
-    if kept is None:
-        if len(_wishes) >= WISHES_KEPT:
-            _wishes.clear()
-        kept = _wishes[wish] = wish, tuple(lines), wanted.show_id
-    return Draft(wanted.id, buyer_id, kept[1], kept[2], wanted.address, fingerprint, kept[0])
+    wish, lines, show_id = _wishes.get(contents[_AFTER_ID:end]) or _keep(contents[_AFTER_ID:end], wanted)
+    return Draft(wanted.id, buyer_id, lines, show_id, wanted.address, contents, wish)
+
+
+def _keep(wish: bytes, wanted: NewOrder) -> tuple[bytes, Sequence[NewOrderLine], UUID | None]:
+    """A wish that was not made lately. Raises Invalid."""
+    lines = tuple(wanted.lines)
+    if not 1 <= len(lines) <= LINES_MAX or not all(1 <= line.quantity <= 999 for line in lines):
+        raise Invalid(reason=f"an order has 1 to {LINES_MAX} lines, each of 1 to 999 units")
+    if len(_wishes) >= WISHES_KEPT:
+        _wishes.clear()
+    kept = _wishes[wish] = wish, lines, wanted.show_id
+    return kept
 
 
 class Line(msgspec.Struct, frozen=True):
