@@ -19,6 +19,7 @@ from livestall.live import frames
 from livestall.live.channels import Channels
 from livestall.live.hub import Edge, Hub, Reader
 from livestall.live.model import Bucket, Caller, MessageTooLarge, NotUnderstood, Settings, TooFast
+from livestall.live.swift import Asked, Heard, Said, Swift
 from livestall.live.tickets import Tickets
 from livestall.live.upgrades import Deadline, Doorstep, forget_upgrade
 
@@ -54,6 +55,7 @@ class Server(Protocol):
     doorstep: Doorstep
     connections: set[Connection]
     swift: dict[str, Swift]
+    heard: Heard
 
     def came(self, connection: Connection, payload: bytes) -> None: ...
     def answer(self, reader: Reader, payload: bytes) -> None: ...
@@ -178,6 +180,11 @@ class Connection(WSListener):
         """Take what a frame said."""
         if self._saying_bye:
             return
+        said = self._server.heard.find(payload)
+        if said is not None and self._deadline is None:
+            if self._may(said[1]):
+                self._start(said)
+            return
         try:
             payload.decode()  # all of it is UTF-8, also the parts that no field reads
             envelope = _decode(payload)
@@ -221,21 +228,16 @@ class Connection(WSListener):
             reason = NotUnderstood(reason="a command carries an id")
             self.bye(reason, WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
             return
-        if len(self._under_way) + self._started >= self._waiting_max or not self._bucket.take():
-            self._refuse(envelope.id, TooFast(retry_after_seconds=1))
-            self._refused += 1
-            if self._refused > self._server.settings.refusals_max:
-                self.bye(TooFast(retry_after_seconds=30), WSCloseCode.POLICY_VIOLATION, 30)
+        if not self._may(envelope.id):
             return
-        self._refused = 0
         swift = self._server.swift.get(envelope.type)
         is_traced = envelope.traceparent is not None and trace.on()
         if swift is not None:
             if is_traced:
                 with trace.following(envelope.traceparent or "", "socket command"):
-                    self._start(swift, envelope.type, envelope.id, payload)
+                    self._read_swift(swift, envelope.id, payload)
             else:
-                self._start(swift, envelope.type, envelope.id, payload)
+                self._read_swift(swift, envelope.id, payload)
             return
         self._server.takes(envelope.type)
         work = self._run(envelope.type, envelope.id, payload)
@@ -244,6 +246,17 @@ class Connection(WSListener):
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+
+    def _may(self, command_id: UUID) -> bool:
+        """Whether one more command may come from here now; if not, that is answered."""
+        if len(self._under_way) + self._started < self._waiting_max and self._bucket.take():
+            self._refused = 0
+            return True
+        self._refuse(command_id, TooFast(retry_after_seconds=1))
+        self._refused += 1
+        if self._refused > self._server.settings.refusals_max:
+            self.bye(TooFast(retry_after_seconds=30), WSCloseCode.POLICY_VIOLATION, 30)
+        return False
 
     def _hello(self, last_seq: int | None) -> None:
         if self._deadline is None:
@@ -286,15 +299,24 @@ class Connection(WSListener):
         except Exception as error:
             self._answer(kind, command_id, error)
 
-    def _start(self, swift: Swift, kind: str, command_id: UUID, payload: bytes) -> None:
-        """A command without a task of its own."""
-        self._started += 1
-        swift.count += 1
-        asked = _Asked(self, kind, command_id)
+    def _read_swift(self, swift: Swift, command_id: UUID, payload: bytes) -> None:
         try:
-            swift.start(self._caller, command_id, swift.read(payload), asked.tell, asked.end)
+            said = swift, command_id, swift.read(payload)
         except msgspec.MsgspecError as error:
-            asked.end(NotUnderstood(reason=str(error)))
+            swift.count += 1
+            self._refuse(command_id, NotUnderstood(reason=str(error)))
+        else:
+            self._server.heard.keep(payload, said)
+            self._start(said)
+
+    def _start(self, said: Said) -> None:
+        """A command without a task of its own."""
+        swift, command_id, body = said
+        swift.count += 1
+        self._started += 1
+        asked = Asked(self, swift.kind, command_id)
+        try:
+            swift.start(self._caller, command_id, body, asked.tell, asked.end)
         except Exception as error:
             asked.end(error)
 
@@ -363,35 +385,6 @@ class Connection(WSListener):
         # Hanging up on unread bytes would be a reset, and the reason would be lost: the other side gets time to close.
         self._transport.send_close(code, refusal.code)
         asyncio.get_running_loop().call_later(BYE_SECONDS, self._transport.disconnect)
-
-
-class Swift:
-    """A command that does without a task: how it starts, how its body is read, and how many came."""
-
-    __slots__ = ("count", "read", "start")
-
-    def __init__(self, start: Callable[..., None], read: Callable[[bytes], Any]) -> None:
-        self.start, self.read, self.count = start, read, 0
-
-    def take_count(self) -> int:
-        """How many came since it was last asked."""
-        count, self.count = self.count, 0
-        return count
-
-
-class _Asked:
-    """A command under way without a task: who is to be told of it. Small, as thousands wait in a rush."""
-
-    __slots__ = ("_connection", "_id", "_kind")
-
-    def __init__(self, connection: Connection, kind: str, command_id: UUID) -> None:
-        self._connection, self._kind, self._id = connection, kind, command_id
-
-    def tell(self, how_far: Any) -> None:
-        self._connection.tell(self._id, how_far)
-
-    def end(self, result: Any) -> None:
-        self._connection.ended(self._kind, self._id, result)
 
 
 async def _followed(traceparent: str, work: Awaitable[None]) -> None:

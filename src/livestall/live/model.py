@@ -112,12 +112,14 @@ class Command(msgspec.Struct, frozen=True):
     `run(caller, id, body)` returns the result of the answer or raises a Refusal. For what comes in rushes there is
     `start(caller, id, body, tell, answer)`, which returns at once: it calls `tell` any number of times with how far it
     is, and `answer` once with the result, which may have its JSON ready as `json`, or with the exception that stands
-    against it. `close` is awaited when the process ends.
+    against it; `body` is then what `grasp` made of it, once for all who said the same. `close` is awaited when the
+    process ends.
     """
 
     form: type[Any]
     run: Callable[..., Awaitable[Any]] | None = None
     start: Callable[..., None] | None = None
+    grasp: Callable[[Any], Any] | None = None
     close: Callable[[], Awaitable[None]] | None = None
 
 

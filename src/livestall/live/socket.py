@@ -21,9 +21,10 @@ from livestall.base.http import problem_json
 from livestall.base.metrics import Counter
 from livestall.live import frames
 from livestall.live.channels import Channels
-from livestall.live.connection import BYE_SECONDS, Connection, Swift
+from livestall.live.connection import BYE_SECONDS, Connection
 from livestall.live.hub import LOOK_SECONDS, Edge, Hub, Reader
 from livestall.live.model import Command, NotUnderstood, Settings
+from livestall.live.swift import Heard, Swift
 from livestall.live.tickets import Tickets
 from livestall.live.upgrades import Doorstep, listen
 
@@ -55,7 +56,8 @@ class Server:
         self.hub, self.channels, self.tickets = hub, channels, tickets
         self.commands, self.settings = commands, settings
         self._read = {name: msgspec.json.Decoder(one.form).decode for name, one in commands.items()}
-        self.swift = {name: Swift(one.start, self._read[name]) for name, one in commands.items() if one.start}
+        self.swift = {name: Swift(name, one, self._read[name]) for name, one in commands.items() if one.start}
+        self.heard = Heard()
         self._counts = dict.fromkeys((*commands, UNKNOWN), 0)
         self._refused: dict[str, int] = {}
         self.connections: set[Connection] = set()

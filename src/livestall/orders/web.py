@@ -22,7 +22,7 @@ from livestall.live import Caller, Command, Tell
 from livestall.orders import actions, model, store
 from livestall.orders.counter import Counter
 from livestall.orders.line import Line
-from livestall.orders.model import Address, LineTicket, NewOrder, NewOrderLine, Order, SavedAddress
+from livestall.orders.model import Address, Basket, LineTicket, NewOrder, NewOrderLine, Order, SavedAddress
 from livestall.orders.rush import BODY_BYTES_MAX as ORDERS_BYTES_MAX
 from livestall.orders.rush import PATH as ORDERS_PATH
 from livestall.orders.rush import Answer, Rush
@@ -64,13 +64,15 @@ def buy(db: Database, hurry: Callable[[], None]) -> Command:
     counter = Counter(db, committed=hurry)
     line = Line(counter, is_asked=False)  # over a socket an answer comes by itself
 
-    def start(caller: Caller, order_id: UUID, body: BuyCommand, tell: Tell, answer: Tell) -> None:
+    def grasp(body: BuyCommand) -> Basket:
+        return Basket(body.lines, body.address)
+
+    def start(caller: Caller, order_id: UUID, basket: Basket, tell: Tell, answer: Tell) -> None:
         if caller.person is None:
             raise Unauthenticated
-        wanted = NewOrder(order_id, body.lines, caller.channel, body.address)
-        line.hear(line.enter(model.draft(caller.person, wanted), caller.device), tell, answer)
+        line.hear(line.enter(basket.draft(order_id, caller.person, caller.channel), caller.device), tell, answer)
 
-    return Command(BuyCommand, start=start, close=line.close)
+    return Command(BuyCommand, grasp=grasp, start=start, close=line.close)
 
 
 @post("/api/orders", opt=may(Who.signed_in, "orders:write"))

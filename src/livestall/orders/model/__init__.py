@@ -91,53 +91,74 @@ class NewOrder(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """A wish to buy, with who wishes. `contents` is all that was asked, encoded; drafts with an equal `wish` want the
-    same lines in the same show."""
+    """A wish to buy, with who wishes. Drafts with an equal `wish` want the same lines in the same show."""
 
     order_id: UUID
     buyer_id: UUID
     lines: Sequence[NewOrderLine]
     show_id: UUID | None
     address: Address | None
-    contents: bytes
     wish: bytes
 
     @property
     def fingerprint(self) -> bytes:
         """Tells the same order again from another under the same id. Made when it is asked for: most of those who
         find nothing left are never compared with anything."""
-        return hashlib.blake2b(_PAIR_WITH_ID + self.buyer_id.bytes + self.contents, digest_size=16).digest()
+        contents = _encode(NewOrder(self.order_id, list(self.lines), self.show_id, self.address))
+        return hashlib.blake2b(_PAIR_WITH_ID + self.buyer_id.bytes + contents, digest_size=16).digest()
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _PAIR_WITH_ID = b"\x92\xc4\x10"
 """How msgpack begins a pair of 16 bytes and something."""
 
-_AFTER_ID = 42
-"""Where in an encoded `NewOrder` the id ends, and what is wanted begins."""
-
 WISHES_KEPT = 4_096
-_wishes: dict[bytes, tuple[bytes, Sequence[NewOrderLine], UUID | None]] = {}
+_wishes: dict[bytes, Wish] = {}
 """What was wanted lately: the claims of a rush share it, so that what waits is small and what all look at is near."""
 
 
+class Wish(msgspec.Struct, frozen=True):
+    """What is wanted: `key` is all of it."""
+
+    key: bytes
+    lines: tuple[NewOrderLine, ...]
+    show_id: UUID | None
+
+    @classmethod
+    def of(cls, lines: Sequence[NewOrderLine], show_id: UUID | None) -> Wish:
+        """Raises Invalid for what no edge should have let through."""
+        key = _encode((lines, show_id))
+        kept = _wishes.get(key)
+        if kept is None:
+            if not 1 <= len(lines) <= LINES_MAX or not all(1 <= line.quantity <= 999 for line in lines):
+                raise Invalid(reason=f"an order has 1 to {LINES_MAX} lines, each of 1 to 999 units")
+            if len(_wishes) >= WISHES_KEPT:
+                _wishes.clear()
+            kept = _wishes[key] = cls(key, tuple(lines), show_id)
+        return kept
+
+
 def draft(buyer_id: UUID, wanted: NewOrder) -> Draft:
-    """The draft of a buyer's wish. Raises Invalid for what no edge should have let through."""
-    contents = _encode(wanted)
-    end = -1 if wanted.address is None else -len(_encode(wanted.address))
-    wish, lines, show_id = _wishes.get(contents[_AFTER_ID:end]) or _keep(contents[_AFTER_ID:end], wanted)
-    return Draft(wanted.id, buyer_id, lines, show_id, wanted.address, contents, wish)
+    """The draft of a buyer's order. Raises Invalid for what no edge should have let through."""
+    wish = Wish.of(wanted.lines, wanted.show_id)
+    return Draft(wanted.id, buyer_id, wish.lines, wish.show_id, wanted.address, wish.key)
 
 
-def _keep(wish: bytes, wanted: NewOrder) -> tuple[bytes, Sequence[NewOrderLine], UUID | None]:
-    """A wish that was not made lately. Raises Invalid."""
-    lines = tuple(wanted.lines)
-    if not 1 <= len(lines) <= LINES_MAX or not all(1 <= line.quantity <= 999 for line in lines):
-        raise Invalid(reason=f"an order has 1 to {LINES_MAX} lines, each of 1 to 999 units")
-    if len(_wishes) >= WISHES_KEPT:
-        _wishes.clear()
-    kept = _wishes[wish] = wish, lines, wanted.show_id
-    return kept
+class Basket:
+    """Lines that many want in the same words, in a show: the wish is worked out once for all of them."""
+
+    __slots__ = ("_address", "_lines", "_wish")
+
+    def __init__(self, lines: Sequence[NewOrderLine], address: Address | None) -> None:
+        self._lines, self._address = lines, address
+        self._wish: Wish | None = None
+
+    def draft(self, order_id: UUID, buyer_id: UUID, show_id: UUID) -> Draft:
+        """The draft of an order for them. Raises Invalid."""
+        wish = self._wish
+        if wish is None or wish.show_id is None or wish.show_id.int != show_id.int:
+            wish = self._wish = Wish.of(self._lines, show_id)
+        return Draft(order_id, buyer_id, wish.lines, wish.show_id, self._address, wish.key)
 
 
 class Line(msgspec.Struct, frozen=True):
