@@ -26,6 +26,7 @@ NAMED_ROOMS = {
         "bus",
         "channel",
         "channels",
+        "commands",
         "connection",
         "frames",
         "gaps",

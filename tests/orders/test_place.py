@@ -248,8 +248,8 @@ async def test_a_refused_wish_may_be_sent_again_when_there_is_stock(shop: Shop) 
 
 async def test_addresses_are_ones_own(shop: Shop) -> None:
     mine, other = actor(ids.new()), actor(ids.new())
-    first = orders.model.SavedAddress("Li", "12345", "杭州", "1", "CN", id=ids.new())
-    second = orders.model.SavedAddress("Li", "12345", "上海", "2", "CN", is_default=True, id=ids.new())
+    first = orders.model.wishes.SavedAddress("Li", "12345", "杭州", "1", "CN", id=ids.new())
+    second = orders.model.wishes.SavedAddress("Li", "12345", "上海", "2", "CN", is_default=True, id=ids.new())
     run = shop.db.run
     saved = await run(lambda tx: actions.save_address(tx, mine, first, new=True))
     assert saved.is_default

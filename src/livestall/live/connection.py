@@ -17,9 +17,9 @@ from livestall.base.http import Problem
 from livestall.base.metrics import Counter
 from livestall.live import frames
 from livestall.live.channels import Channels
+from livestall.live.commands import Asked, Heard, Said, Swift
 from livestall.live.hub import Edge, Hub, Reader
 from livestall.live.model import Bucket, Caller, MessageTooLarge, NotUnderstood, Settings, TooFast
-from livestall.live.swift import Asked, Heard, Said, Swift
 from livestall.live.tickets import Tickets
 from livestall.live.upgrades import Deadline, Doorstep, forget_upgrade
 

@@ -21,10 +21,10 @@ from livestall.base.http import problem_json
 from livestall.base.metrics import Counter
 from livestall.live import frames
 from livestall.live.channels import Channels
+from livestall.live.commands import Heard, Swift
 from livestall.live.connection import BYE_SECONDS, Connection
 from livestall.live.hub import LOOK_SECONDS, Edge, Hub, Reader
 from livestall.live.model import Command, NotUnderstood, Settings
-from livestall.live.swift import Heard, Swift
 from livestall.live.tickets import Tickets
 from livestall.live.upgrades import Doorstep, listen
 

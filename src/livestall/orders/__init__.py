@@ -8,10 +8,6 @@ from livestall.orders.counter import Counter
 from livestall.orders.lane import Entry
 from livestall.orders.line import Line
 from livestall.orders.model import (
-    Address,
-    Draft,
-    NewOrder,
-    NewOrderLine,
     Order,
     OrderCancelled,
     OrderMinute,
@@ -21,9 +17,9 @@ from livestall.orders.model import (
     OrderState,
     Paid,
     Settings,
-    draft,
 )
 from livestall.orders.model.mold import Placed
+from livestall.orders.model.wishes import Address, Draft, NewOrder, NewOrderLine, draft
 from livestall.orders.settlement import settle
 from livestall.orders.store import per_minute, pictures_shown
 

@@ -17,19 +17,10 @@ from livestall.base.db import Read, Tx
 from livestall.base.errors import NotFound, Refusal, SameIdOtherContents
 from livestall.orders import model, pricing, store
 from livestall.orders.desk import Desk, Names, Prepared, Ready, names_of, price
-from livestall.orders.model import (
-    Address,
-    Draft,
-    Order,
-    OrderCancelled,
-    OrdersPlaced,
-    OrderState,
-    Record,
-    SavedAddress,
-    Settings,
-)
+from livestall.orders.model import Order, OrderCancelled, OrdersPlaced, OrderState, Record, Settings
 from livestall.orders.model.mold import Made, Mold, Placed
 from livestall.orders.model.refusals import AddressNeeded, OrderExpired, TooManyAddresses, WrongState
+from livestall.orders.model.wishes import Address, Draft, SavedAddress
 from livestall.orders.straight import Straight
 
 

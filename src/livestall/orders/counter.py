@@ -12,8 +12,9 @@ from livestall.base import config
 from livestall.base.db import Database
 from livestall.orders import actions
 from livestall.orders.lane import Entry, Lane, Left, Verb
-from livestall.orders.model import Draft, Settings
+from livestall.orders.model import Settings
 from livestall.orders.model.mold import Placed
+from livestall.orders.model.wishes import Draft
 
 
 class Counter:

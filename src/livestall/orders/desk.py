@@ -16,8 +16,9 @@ from livestall.base.db import Read, Tx
 from livestall.base.errors import Refusal
 from livestall.base.together import at_once
 from livestall.orders import model, pricing, store
-from livestall.orders.model import Draft, Order, Record
+from livestall.orders.model import Order, Record
 from livestall.orders.model.mold import Mold
+from livestall.orders.model.wishes import Draft
 from livestall.orders.straight import Depends, Straight, Terms
 
 NAMES_SECONDS, NAMES_MAX = 2.0, 1000

@@ -26,9 +26,10 @@ from livestall.base import clock, config, trace
 from livestall.base.db import AGAIN, LOST, Changed, Database, Tx, begun, one_statement
 from livestall.base.errors import Refusal, Unavailable
 from livestall.orders.desk import Desk, Prepared, Ready, prepare
-from livestall.orders.model import Draft, LineTicket, Settings
+from livestall.orders.model import LineTicket, Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import LineFull
+from livestall.orders.model.wishes import Draft
 from livestall.orders.straight import Straight
 
 log = structlog.get_logger()

@@ -20,9 +20,10 @@ from livestall.base.errors import Refusal
 from livestall.live import TooFast
 from livestall.orders.counter import Counter
 from livestall.orders.lane import Entry, Told
-from livestall.orders.model import Draft, LineTicket, Settings
+from livestall.orders.model import LineTicket, Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import DeviceTooFast, InLineAlready
+from livestall.orders.model.wishes import Draft
 
 TELL_SECONDS = 0.8
 REFUSALS_KEPT = 20_000

@@ -13,9 +13,10 @@ from livestall.base.errors import Refusal
 from livestall.base.money import Money
 from livestall.base.together import Ask, Marks, at_once
 from livestall.orders import model
-from livestall.orders.model import Draft, Line, NewOrderLine, Record
+from livestall.orders.model import Line, Record, wishes
 from livestall.orders.model.mold import Mold
 from livestall.orders.model.refusals import SellerSuspended, SeveralSellers, UnknownShow
+from livestall.orders.model.wishes import Draft, NewOrderLine
 from livestall.orders.straight import Depends
 
 T = TypeVar("T")
@@ -306,5 +307,7 @@ async def reprice(tx: Tx, records: Sequence[Record]) -> tuple[Prices, list[Recor
 
 
 def _wanted_again(record: Record) -> Draft:
-    lines = [model.NewOrderLine(line.variant_id, line.quantity, line.listing_id, line.deal_id) for line in record.lines]
-    return model.draft(record.buyer_id, model.NewOrder(record.id, lines, record.show_id, record.address))
+    lines = [
+        wishes.NewOrderLine(line.variant_id, line.quantity, line.listing_id, line.deal_id) for line in record.lines
+    ]
+    return wishes.draft(record.buyer_id, wishes.NewOrder(record.id, lines, record.show_id, record.address))

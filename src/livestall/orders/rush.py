@@ -21,8 +21,9 @@ from livestall.base.http import cookies_of, problem_answer
 from livestall.orders import model
 from livestall.orders.lane import Entry
 from livestall.orders.line import Line
-from livestall.orders.model import NewOrder
+from livestall.orders.model import wishes
 from livestall.orders.model.mold import Placed
+from livestall.orders.model.wishes import NewOrder
 
 log = structlog.get_logger()
 PATH = "/api/orders"
@@ -113,7 +114,7 @@ class _Claim:
     def enter(self, person: UUID) -> None:
         """Stand in line."""
         try:
-            entry = self._line.enter(model.draft(person, self._wanted), self._device)
+            entry = self._line.enter(wishes.draft(person, self._wanted), self._device)
         except Refusal as refusal:
             self.told(refusal)
             return

@@ -11,18 +11,10 @@ import msgspec
 
 from livestall.base.columns import NULL, Value, column, columns, each, of_bytes, of_text
 from livestall.base.db import Read, Row, Tx
-from livestall.orders.model import (
-    Address,
-    CancelReason,
-    Line,
-    OrderMinute,
-    OrderMoment,
-    OrderState,
-    Record,
-    SavedAddress,
-)
+from livestall.orders.model import CancelReason, Line, OrderMinute, OrderMoment, OrderState, Record
 from livestall.orders.model.mold import Made, Mold
 from livestall.orders.model.numbers import numbers
+from livestall.orders.model.wishes import Address, SavedAddress
 
 LOCK = "for no key update"
 """How orders are locked before anything is decided about them; the race tests' twins switch it off."""

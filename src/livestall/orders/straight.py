@@ -9,8 +9,8 @@ from uuid import UUID
 
 from livestall import stock
 from livestall.base import clock
-from livestall.orders.model import Draft
 from livestall.orders.model.mold import Mold
+from livestall.orders.model.wishes import Draft
 
 Page = dict[int, tuple[UUID, int]]
 """Entries of a page of the book: id and mark, by the number of the id, which is found faster."""

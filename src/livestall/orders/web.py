@@ -22,7 +22,8 @@ from livestall.live import Caller, Command, Tell
 from livestall.orders import actions, model, store
 from livestall.orders.counter import Counter
 from livestall.orders.line import Line
-from livestall.orders.model import Address, Basket, LineTicket, NewOrder, NewOrderLine, Order, SavedAddress
+from livestall.orders.model import LineTicket, Order, wishes
+from livestall.orders.model.wishes import Address, Basket, NewOrder, NewOrderLine, SavedAddress
 from livestall.orders.rush import BODY_BYTES_MAX as ORDERS_BYTES_MAX
 from livestall.orders.rush import PATH as ORDERS_PATH
 from livestall.orders.rush import Answer, Rush
@@ -41,7 +42,7 @@ class StartPayment(msgspec.Struct, frozen=True):
 class BuyCommand(msgspec.Struct, frozen=True):
     """`buy` over a show's socket; the command's id is the order's."""
 
-    lines: Annotated[list[NewOrderLine], Meta(min_length=1, max_length=model.LINES_MAX)]
+    lines: Annotated[list[NewOrderLine], Meta(min_length=1, max_length=wishes.LINES_MAX)]
     address: Address | None = None
 
 
@@ -82,7 +83,7 @@ async def place_order(
     """Buy. 201 with the order, 200 if it came before; 202 with the place in line after a while, or soon with
     `Prefer: respond-async`. Then ask for the place, or send the same order again: both find the one claim."""
     device, cookies = devices.of(request)
-    waiting = line.enter(model.draft(actor.need_user(), data), device)
+    waiting = line.enter(wishes.draft(actor.need_user(), data), device)
     hurried = "respond-async" in request.headers.get("prefer", "")
     patience = ASYNC_SECONDS if hurried else config.of(model.Settings).line_patience_seconds
     answer = waiting.answer

@@ -11,7 +11,8 @@ import msgspec
 
 from livestall.base.columns import Value, of_int, of_text, of_uuid
 from livestall.orders import model
-from livestall.orders.model import Address, Draft, Line, Order, OrderState, Record
+from livestall.orders.model import Line, Order, OrderState, Record
+from livestall.orders.model.wishes import Address, Draft
 
 _encode = msgspec.json.Encoder().encode
 SHAPE_AFTER = 3

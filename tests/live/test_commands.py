@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livestall.base import ids
+from livestall.live.commands import KEPT, Heard, Swift
 from livestall.live.model import Command
-from livestall.live.swift import KEPT, Heard, Swift
 
 
 class Words(msgspec.Struct, frozen=True):
