@@ -80,6 +80,12 @@ def test_a_frame_that_could_be_read_in_two_ways_is_not_kept() -> None:
         assert one.find(payload.replace(str(mine).encode(), str(other).encode(), 1)) is None
 
 
+def test_a_traced_click_is_read_in_full() -> None:
+    traced = f'{{"type":"say","id":"{ids.new()}","text":"x","traceparent":"00-{"1" * 32}-{"2" * 16}-01"}}'.encode()
+    one, _ = heard(traced)
+    assert one.find(traced) is None
+
+
 def test_only_so_much_is_remembered() -> None:
     one, command = heard()
     for n in range(KEPT + 1):

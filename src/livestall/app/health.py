@@ -21,6 +21,9 @@ from livestall.base.http import Who, may
 
 T = TypeVar("T")
 LOOK_SECONDS = 2.0
+LOSING = {"not-recorded", "disk-full"}
+"""What a media process says of itself that costs the record more with every second."""
+
 BEAT_SECONDS = 2.0
 BEAT_AGE_MAX = timedelta(seconds=15)
 
@@ -120,8 +123,8 @@ async def _each(plane: PlaneHealth, count: int) -> PlaneHealth:
 
 
 def _together(plane: PlaneHealth, ready: Sequence[bool]) -> PlaneHealth:
-    """`plane`, or that some of its processes are missing."""
-    if all(ready):
+    """`plane`, or that some of its processes are missing, unless one that is there says worse."""
+    if all(ready) or plane.code in LOSING:
         return plane
     told = f"{sum(ready)} of {len(ready)} processes are ready"
     return PlaneHealth(plane.name, "up", told, "some-ready", {"ready": sum(ready), "of": len(ready)})

@@ -72,7 +72,7 @@ class Pace:
         else:
             times_here = one_at, two_at, three_at, four_at
             whole_at, offset = now, offset + times_here.index(min(times_here)) * SLOT_BYTES
-        whole_at = (max(whole_at, now)) + 1 / per_second
+        whole_at = max(whole_at, now) + 1 / per_second
         wait = whole_at - now - burst / per_second
         if wait > 1e-9:
             return wait

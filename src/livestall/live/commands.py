@@ -86,10 +86,13 @@ class Heard:
         return known[0], command_id, known[1]
 
     def keep(self, payload: bytes, said: Said) -> None:
-        """Remember a frame that was read in full. One that could be read in two ways is not kept."""
+        """Remember a frame that was read in full; not one that could be read in two ways, and not a traced one, which
+        nobody says again."""
         swift, command_id, body = said
         at = payload.find(ID_BEGINS, 0, LOOK_BYTES) + len(ID_BEGINS)
         if payload[at : at + ID_SIZE] != str(command_id).encode() or payload.count(b'"id"') > 1 or b"\\" in payload:
+            return
+        if b'"traceparent"' in payload:
             return
         if len(self._said) >= KEPT:
             self._said.clear()

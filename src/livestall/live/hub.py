@@ -207,9 +207,7 @@ class Hub:
                 continue
             if not reader.behind:
                 frame = frames.websocket_text(reader.edge.render(payload) if MARK in payload else payload)
-                reader.limit = limit + len(
-                    frame
-                )  # a frame may be larger than the bound; what may wait behind it is not
+                reader.limit = limit + len(frame)  # it may be larger than the bound; what may wait behind it is not
                 reader.write(frame)
             elif reader.transport.get_write_buffer_size() > reader.limit:
                 self.cut_off(reader)

@@ -83,16 +83,15 @@ class Server:
     def _read_all(self) -> None:
         """In slices, in the order in which they came: while a rush is read, those who came first are decided."""
         came = self._came
-        slice_end = min(len(came), READ_SLICE)
-        if len(came) > slice_end:
-            asyncio.get_running_loop().call_soon(self._read_all)
-        for _ in range(slice_end):
+        for _ in range(min(len(came), READ_SLICE)):
             connection, payload = came.popleft()
             try:
                 connection.read(payload)
             except Exception:
                 log.exception("a frame could not be read")
                 connection.bye(Unavailable(), WSCloseCode.INTERNAL_ERROR, BROKEN_RETRY_SECONDS)
+        if came:
+            asyncio.get_running_loop().call_soon(self._read_all)
         for kind, one in self.swift.items():
             self._counts[kind] += one.take_count()
         for kind, count in self._counts.items():
