@@ -41,6 +41,7 @@ NAMED_ROOMS = {
     "orders": {
         "counter",
         "desk",
+        "entry",
         "lane",
         "line",
         "pricing",

@@ -27,6 +27,7 @@ from livestall.base.errors import SameIdOtherContents
 from livestall.base.outbox import Delivered, Listener
 from livestall.orders import Counter, Draft, NewOrderLine, Placed
 from livestall.orders.desk import PLENTY
+from livestall.orders.model import LineTicket
 from livestall.orders.model.refusals import UnknownShow
 from livestall.stock import store as stock_store
 
@@ -250,6 +251,18 @@ async def test_plenty_is_counted_with_what_was_sold_since_it_was_seen(
 # ---------------------------------------------------------------- waiting, and being cut off
 
 
+class Hears:
+    """Somebody who notes down that they were answered."""
+
+    def __init__(self, told: list[str], name: str) -> None:
+        self._told, self._name = told, name
+
+    def tell(self, _ticket: LineTicket) -> None: ...
+
+    def end(self, _said: Placed | Exception) -> None:
+        self._told.append(self._name)
+
+
 async def test_buyers_are_told_in_the_order_of_arrival_though_the_later_batch_is_written_first(
     shop: Shop, counter: Counter, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,10 +273,10 @@ async def test_buyers_are_told_in_the_order_of_arrival_though_the_later_batch_is
     async with shop.db.write() as tx:
         await stock.lock(tx, [tea.variant])
         first = counter.enter(draft(tea.line()))
-        first.then(lambda _: told.append("first"))
+        first.ask(Hears(told, "first"))
         await until(lambda: waiting(shop.db))
         second = counter.enter(draft(cup.line()))
-        second.then(lambda _: told.append("second"))
+        second.ask(Hears(told, "second"))
         await until(lambda: counter.ahead(draft(tea.line())) == 1, what="the second to be written")
         assert await rows(shop, "select id from orders where id = any($1)", [first.draft.order_id]) == []
         assert len(await rows(shop, "select id from orders where id = any($1)", [second.draft.order_id])) == 1

@@ -316,7 +316,7 @@ class Connection(WSListener):
         self._started += 1
         asked = Asked(self, swift.kind, command_id)
         try:
-            swift.start(self._caller, command_id, body, asked.tell, asked.end)
+            swift.start(self._caller, command_id, body, asked)
         except Exception as error:
             asked.end(error)
 

@@ -110,8 +110,8 @@ class Command(msgspec.Struct, frozen=True):
     """A socket command: the form of its message (besides `type` and `id`), and what it does.
 
     `run(caller, id, body)` returns the result of the answer or raises a Refusal. For what comes in rushes there is
-    `start(caller, id, body, tell, answer)`, which returns at once: it calls `tell` any number of times with how far it
-    is, and `answer` once with the result, which may have its JSON ready as `json`, or with the exception that stands
+    `start(caller, id, body, asked)`, which returns at once: it calls `asked.tell` any number of times with how far it
+    is, and `asked.end` once with the result, which may have its JSON ready as `json`, or with the exception that stands
     against it; `body` is then what `grasp` made of it, once for all who said the same. `close` is awaited when the
     process ends.
     """
@@ -121,9 +121,6 @@ class Command(msgspec.Struct, frozen=True):
     start: Callable[..., None] | None = None
     grasp: Callable[[Any], Any] | None = None
     close: Callable[[], Awaitable[None]] | None = None
-
-
-Tell = Callable[[Any], None]
 
 
 class Bucket:

@@ -5,7 +5,7 @@
 
 from livestall.orders.actions import cancel, expire, order, place, views
 from livestall.orders.counter import Counter
-from livestall.orders.lane import Entry
+from livestall.orders.entry import Entry
 from livestall.orders.line import Line
 from livestall.orders.model import (
     Order,

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from livestall.base import config
 from livestall.base.db import Database
 from livestall.orders import actions
-from livestall.orders.lane import Entry, Lane, Left, Verb
+from livestall.orders.entry import Entry
+from livestall.orders.lane import Lane, Left, Verb
 from livestall.orders.model import Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.wishes import Draft

@@ -26,7 +26,8 @@ from livestall.base import clock, config, trace
 from livestall.base.db import AGAIN, LOST, Changed, Database, Tx, begun, one_statement
 from livestall.base.errors import Refusal, Unavailable
 from livestall.orders.desk import Desk, Prepared, Ready, prepare
-from livestall.orders.model import LineTicket, Settings
+from livestall.orders.entry import Entry
+from livestall.orders.model import Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import LineFull
 from livestall.orders.model.wishes import Draft
@@ -58,89 +59,10 @@ AGAIN_LOCKED = Total("livestall_orders_decided_again_total", "Batches of which s
 FULL = Total("livestall_orders_line_full_total", "Claims refused because the line was full")
 
 Verb = Callable[[Tx, Sequence[Draft], Prepared | None], Awaitable[list[Placed | Refusal]]]
-Told = Callable[[Placed | Exception], None]
-"""Called once with the answer to a claim: the order, the refusal, or what went wrong."""
 
 NOT_COMMITTED = (*AGAIN, Changed, asyncpg.UniqueViolationError, asyncpg.LockNotAvailableError)
 """Errors after which the batch is simply decided again, under locks. A unique violation is an id that came before, or
 another process that placed it a moment earlier: its order is found now."""
-
-
-class Entry:
-    """A claim in line. `answer` (await it) is the order, or raises the refusal that stands against the claim; `then`
-    calls instead, which costs less. `place`, `shown` and `same` are the line's: the best place so far, the last one
-    told to those in `tellers`, and what claims have in common of which only so many may wait."""
-
-    __slots__ = (
-        "_answer",
-        "_lane",
-        "_listeners",
-        "_number",
-        "at",
-        "draft",
-        "place",
-        "said",
-        "same",
-        "shown",
-        "tellers",
-        "trace",
-    )
-
-    def __init__(self, lane: Lane, number: int, draft: Draft) -> None:
-        self._lane, self._number, self.draft = lane, number, draft
-        self.at = time.monotonic()
-        self.said: Placed | Exception | None = None
-        self._listeners: tuple[Told, ...] = ()
-        self._answer: asyncio.Future[Placed] | None = None
-        self.place = number - lane.done + 1
-        self.shown = 0
-        self.same: tuple[int, int] = (0, 0)
-        self.tellers: tuple[Callable[[LineTicket], None], ...] = ()
-        self.trace = trace.here() if trace.on() else None
-
-    def told(self, said: Placed | Exception) -> None:
-        """The answer. Whatever comes after the first is not heard."""
-        if self.said is not None:
-            return
-        self.said = said
-        listeners, self._listeners = self._listeners, ()  # or both would hold each other, for the collector to find
-        for listener in listeners:
-            listener(said)
-
-    def then(self, listener: Told) -> None:
-        """Call `listener` with the answer: once, at once if it is there."""
-        if self.said is None:
-            self._listeners += (listener,)
-        else:
-            listener(self.said)
-
-    @property
-    def answer(self) -> asyncio.Future[Placed]:
-        """Made when it is asked for. Cancelling it hangs up: the order stands, and the same id will find it."""
-        if self._answer is None:
-            self._answer = asyncio.get_running_loop().create_future()
-            self.then(self._resolve)
-        return self._answer
-
-    def _resolve(self, said: Placed | Exception) -> None:
-        answer = self._answer
-        if answer is None or answer.done():
-            return
-        if isinstance(said, Exception):
-            answer.set_exception(said)
-        else:
-            answer.set_result(said)
-
-    @property
-    def ahead(self) -> int:
-        """Claims before this one that are not answered yet; 0 as soon as its own batch is being decided."""
-        lane = self._lane
-        return 0 if self._number < lane.begun else self._number - lane.done
-
-    @property
-    def seconds(self) -> float:
-        """About how long until the answer, at the rate of the last batch."""
-        return (self.ahead + 1) / self._lane.per_second
 
 
 Left = Callable[[Sequence[Entry], Sequence[Placed | Exception]], None]

@@ -19,7 +19,7 @@ from livestall.base import config, pace
 from livestall.base.errors import Refusal
 from livestall.live import TooFast
 from livestall.orders.counter import Counter
-from livestall.orders.lane import Entry, Told
+from livestall.orders.entry import Asker, Awaiting, Entry
 from livestall.orders.model import LineTicket, Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import DeviceTooFast, InLineAlready
@@ -111,47 +111,40 @@ class Line:
         """The answer to the claim, or the refusal raised; `tell` hears the place while it is a long one or the wait is,
         each time a better one than before. Who stops waiting for the answer does not leave the line."""
         answer: asyncio.Future[Placed] = asyncio.get_running_loop().create_future()
-
-        def told(said: Placed | Exception) -> None:
-            if answer.done():
-                return
-            if isinstance(said, Exception):
-                answer.set_exception(said)
-            else:
-                answer.set_result(said)
-
-        self.hear(entry, tell, told)
+        asker = Awaiting(answer, tell)
+        if tell is None:
+            entry.ask(asker)
+        else:
+            self.hear(entry, asker)
         return await answer
 
-    def hear(self, entry: Entry, tell: Tell | None, told: Told) -> None:
-        """`answer` without a task: `told` is called once with the order, the refusal or what went wrong."""
-        entry.then(told)
-        if tell is None or entry.said is not None:
+    def hear(self, entry: Entry, asker: Asker) -> None:
+        """`answer` without a task: `asker` is told the place, and once the order, the refusal or what went wrong."""
+        entry.ask(asker)
+        if entry.said is not None:
             return
-        entry.tellers += (tell,)
+        entry.is_shown = True
         if self._teller is None or self._teller.done():
             self._teller = asyncio.create_task(self._tell_all(), name="orders.line")
         if entry.shown or entry.place > config.of(Settings).line_after:
             ticket = self.ticket(entry)
             entry.shown = ticket.place
-            tell(ticket)
+            asker.tell(ticket)
 
     async def _tell_all(self) -> None:
         """Tell everyone whose place is better than the last one they heard, until nobody waits."""
         while self._waiting:
             await asyncio.sleep(TELL_SECONDS)
             long_ago = time.monotonic() - TELL_SECONDS
-            heard = [one for one in self._waiting.values() if one.tellers]
+            heard = [one for one in self._waiting.values() if one.is_shown]
             TICKETED.set(len(heard))
             for entry in heard:
                 if entry.said is not None:
                     continue
                 ticket = self.ticket(entry)
                 if ticket.place < entry.shown if entry.shown else entry.at < long_ago:
-                    entry.shown = ticket.place
-                    TOLD.inc(len(entry.tellers))
-                    for tell in entry.tellers:
-                        tell(ticket)
+                    TOLD.inc()
+                    entry.show(ticket)
         TICKETED.set(0)
 
     def ticket(self, entry: Entry) -> LineTicket:

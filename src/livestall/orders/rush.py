@@ -19,9 +19,9 @@ from livestall.base import config, devices
 from livestall.base.errors import Refusal
 from livestall.base.http import cookies_of, problem_answer
 from livestall.orders import model
-from livestall.orders.lane import Entry
+from livestall.orders.entry import Entry
 from livestall.orders.line import Line
-from livestall.orders.model import wishes
+from livestall.orders.model import LineTicket, wishes
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.wishes import NewOrder
 
@@ -94,7 +94,7 @@ class Rush:
             else:
                 claim.enter(person)
         except Refusal as refusal:
-            claim.told(refusal)
+            claim.end(refusal)
         except Exception as error:
             log.error("an order broke on the short way", exc_info=error)
             claim.pass_on()
@@ -116,14 +116,17 @@ class _Claim:
         try:
             entry = self._line.enter(wishes.draft(person, self._wanted), self._device)
         except Refusal as refusal:
-            self.told(refusal)
+            self.end(refusal)
             return
         self._entry = entry
         patience = config.of(model.Settings).line_patience_seconds
         self._timer = asyncio.get_running_loop().call_later(patience, self._late)
-        entry.then(self.told)
+        entry.ask(self)
 
-    def told(self, said: Placed | Exception) -> None:
+    def tell(self, ticket: LineTicket) -> None:
+        """Who asks by HTTP comes back for the place."""
+
+    def end(self, said: Placed | Exception) -> None:
         """What became of the order."""
         if isinstance(said, Placed):
             self._say(Answer(201 if said.new else 200, (_JSON,), said.json))

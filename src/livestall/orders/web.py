@@ -18,7 +18,7 @@ from livestall.base import config, devices
 from livestall.base.db import Database
 from livestall.base.errors import NotFound, Refusal, Unauthenticated
 from livestall.base.http import PAGE_MAX, Page, Problem, Who, cursor_of, locale_of, may, problem, read_cursor
-from livestall.live import Caller, Command, Tell
+from livestall.live import Asked, Caller, Command
 from livestall.orders import actions, model, store
 from livestall.orders.counter import Counter
 from livestall.orders.line import Line
@@ -68,10 +68,10 @@ def buy(db: Database, hurry: Callable[[], None]) -> Command:
     def grasp(body: BuyCommand) -> Basket:
         return Basket(body.lines, body.address)
 
-    def start(caller: Caller, order_id: UUID, basket: Basket, tell: Tell, answer: Tell) -> None:
+    def start(caller: Caller, order_id: UUID, basket: Basket, asked: Asked) -> None:
         if caller.person is None:
             raise Unauthenticated
-        line.hear(line.enter(basket.draft(order_id, caller.person, caller.channel), caller.device), tell, answer)
+        line.hear(line.enter(basket.draft(order_id, caller.person, caller.channel), caller.device), asked)
 
     return Command(BuyCommand, grasp=grasp, start=start, close=line.close)
 
