@@ -9,6 +9,7 @@ from livestall import accounts, catalog, deals, orders, rooms, stock
 from livestall.base.db import Read
 from livestall.base.outbox import Delivered
 from livestall.live import NewEvent, Total
+from livestall.rooms import jobs as rooms_jobs
 
 
 async def stock_changed(read: Read, batch: Sequence[Delivered]) -> list[NewEvent | Total]:
@@ -31,6 +32,21 @@ async def stock_changed(read: Read, batch: Sequence[Delivered]) -> list[NewEvent
         for deal in (await deals.deals(read, carved) if carved else {}).values()
     ]
     return told
+
+
+async def tray_changed(read: Read, batch: Sequence[Delivered]) -> list[NewEvent | Total]:
+    """The new tray, and how many are left of all in it: of what was just added the room has heard nothing yet."""
+    trays = await rooms_jobs.tray_changed(read, batch)
+    offered = {
+        event.channel: {variant.variant_id for item in event.body["tray"] for variant in item.variants}
+        for event in trays
+    }  # fmt: skip
+    units = await stock.available(read, set[UUID]().union(*offered.values()))
+    return [*trays, *(
+        Total(show_id, "stock", units[variant_id], str(variant_id))
+        for show_id, variants in offered.items()
+        for variant_id in variants if variant_id in units
+    )]  # fmt: skip
 
 
 async def deal_changed(_read: Read, batch: Sequence[Delivered]) -> list[NewEvent | Total]:

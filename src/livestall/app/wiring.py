@@ -17,7 +17,7 @@ from uuid import UUID
 from litestar import Request
 from litestar.types import ControllerRouterHandler
 
-from livestall import accounts, deals, orders, payments, stock
+from livestall import accounts, deals, orders, payments, rooms, stock
 from livestall.accounts import jobs as accounts_jobs
 from livestall.accounts import web as accounts_web
 from livestall.app import addresses, numbers, projections, proof, settings, snapshot
@@ -117,6 +117,7 @@ Projection = Callable[[Read, Sequence[Delivered]], Awaitable[Sequence[NewEvent |
 LIVE_EVENTS: Mapping[type[Event], Projection] = {
     **rooms_jobs.LIVE_EVENTS,
     **chat_jobs.LIVE_EVENTS,
+    rooms.TrayChanged: projections.tray_changed,
     stock.StockChanged: projections.stock_changed,
     deals.DealChanged: projections.deal_changed,
     orders.OrderPaid: projections.sale_made,
