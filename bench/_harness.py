@@ -18,14 +18,20 @@ import statistics
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from _still import watching
+
 T = TypeVar("T")
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 """How often each subject has its turn; fewer for a quick look."""
+TAKES = 3
+"""How often a turn is taken at most, when the host stands still or a check fails."""
+WHY_MAX = 200
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 AIM = re.compile(r"(value|ratio|min|max) (<=|>=) (\d+(?:\.\d+)?)")
 COMPARE: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge}
@@ -155,22 +161,100 @@ class Meter:
 # ------------------------------------------------------------------------------------------------------------ turns
 
 
+class Take:
+    """One attempt at a measurement: `with` it. Afterwards `why` says what was wrong with it, "" if nothing was; what it
+    raised is in `error` and goes no further."""
+
+    def __init__(self, stood: Callable[[float], list[float]]) -> None:
+        self._stood, self._begin = stood, 0.0
+        self.error: Exception | None = None
+        self.why = ""
+
+    def __enter__(self) -> None:
+        self._begin = time.monotonic()
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        still = self._stood(self._begin)
+        stood = f"the host stood still for {' and '.join(f'{one:.1f} s' for one in still)}" if still else ""
+        if error is None:
+            self.why = stood
+        elif isinstance(error, Exception):
+            said = str(error).strip().partition("\n")[0][:WHY_MAX] or type(error).__name__
+            self.error, self.why = error, said + (f" ({stood})" if stood else "")
+        return self.error is not None
+
+
+class Turns:
+    """The turns of some subjects. One during which the host stood still, or whose own check failed, is taken again, up
+    to TAKES times in all, and each time is told in a line. What only the host spoiled is kept in the end; a check that
+    fails to the end leaves its turn out, and `settle` fails. Later turns of that subject are taken only once."""
+
+    def __init__(self, stood: Callable[[float], list[float]]) -> None:
+        self._stood = stood
+        self._failing: set[str] = set()
+
+    def takes(self, name: str) -> Generator[Take]:
+        """The attempts at one turn, as many as it needs."""
+        times = 1 if name in self._failing else TAKES
+        for left in reversed(range(times)):
+            take = Take(self._stood)
+            yield take
+            if not take.why:
+                return
+            then = AGAIN if left else KEPT if take.error is None else FAILED
+            _tell_take(name, take.why, then)
+            if then == FAILED:
+                self._failing.add(name)
+                _failed.append(name)
+                traceback.print_exception(take.error)
+
+
+AGAIN, KEPT, FAILED = "taken again", "kept", "failed"
+_failed: list[str] = []
+
+
+def _tell_take(name: str, why: str, then: str) -> None:
+    say(f"   {name}: {why}: {then}")
+    print(json.dumps({"turn": name, "why": why, "then": then}, ensure_ascii=False), flush=True)
+
+
 def turns(subjects: Mapping[str, Callable[[], T]], times: int = RUNS) -> dict[str, list[T]]:
-    """Run the subjects one after the other, again and again: what else the machine does hits all of them alike."""
+    """Run the subjects one after the other, again and again: what else the machine does hits all of them alike. Returns
+    the turns that were good (see `Turns`); a subject that had none has an empty list."""
     found: dict[str, list[T]] = {name: [] for name in subjects}
-    for _ in range(times):
-        for name, run in subjects.items():
-            found[name].append(run())
+    with watching(cores()) as stood:
+        these = Turns(stood)
+        for _ in range(times):
+            for name, run in subjects.items():
+                seen: list[T] = []
+                for take in these.takes(name):
+                    seen = []
+                    with take:
+                        seen.append(run())
+                found[name] += seen
     return found
 
 
 async def turns_awaited(subjects: Mapping[str, Callable[[], Awaitable[T]]], times: int = RUNS) -> dict[str, list[T]]:
     """`turns` for subjects that are awaited."""
     found: dict[str, list[T]] = {name: [] for name in subjects}
-    for _ in range(times):
-        for name, run in subjects.items():
-            found[name].append(await run())
+    with watching(cores()) as stood:
+        these = Turns(stood)
+        for _ in range(times):
+            for name, run in subjects.items():
+                seen: list[T] = []
+                for take in these.takes(name):
+                    seen = []
+                    with take:
+                        seen.append(await run())
+                found[name] += seen
     return found
+
+
+def settle() -> None:
+    """The end of a file of measurements, after its numbers. Raises SystemExit when a turn failed for good."""
+    if _failed:
+        raise SystemExit(f"failed {TAKES} times: {', '.join(dict.fromkeys(_failed))}")
 
 
 # ----------------------------------------------------------------------------------------------------------- numbers
@@ -232,15 +316,20 @@ def record(
 
 
 def report(name: str, unit: str, runs: Sequence[float], **options: Any) -> dict[str, Any]:
-    """Print one number as a JSON line (see `record` for the options) and return it."""
+    """Print one number as a JSON line (see `record` for the options) and return it; without a good turn of it, or of
+    its limit, that there is none."""
+    if not runs or options.get("limit") == []:
+        return skip(name, "no turn was good")
     line = record(name, unit, runs, **options)
     print(json.dumps(line, ensure_ascii=False), flush=True)
     return line
 
 
-def skip(name: str, reason: str) -> None:
+def skip(name: str, reason: str) -> dict[str, Any]:
     """Say that a number could not be taken here, and why."""
-    print(json.dumps({"name": name, "skipped": reason}, ensure_ascii=False), flush=True)
+    line = {"name": name, "skipped": reason}
+    print(json.dumps(line, ensure_ascii=False), flush=True)
+    return line
 
 
 def say(text: str) -> None:

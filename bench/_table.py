@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from _harness import AGAIN, KEPT
+
 Record = Mapping[str, Any]
 
 TITLES = {
@@ -28,7 +30,8 @@ LIBRARIES = ("picows", "uvloop", "msgspec", "asyncpg", "litestar", "uvicorn", "a
 PROGRAMS = {"nginx": ("nginx", "-v"), "redis": ("redis-server", "--version"), "gcc": ("gcc", "--version")}
 INTRODUCTION = (
     "Written by `make bench`; do not edit. Processes are kept on the cores that each part names, limit and subject "
-    "take turns in one go, and each number is the median of its runs (three unless said otherwise). Absolute figures "
+    "take turns in one go, and each number is the median of its runs (three unless said otherwise). A turn during which "
+    "the host stood still or whose own check failed is taken again, which is told below. Absolute figures "
     "are this machine's; ratios are what holds elsewhere. All traffic is on the loopback without TLS: budget cores for "
     "TLS in front."
 )
@@ -106,8 +109,28 @@ def grouped(records: Iterable[Record]) -> dict[str, list[Record]]:
     return {group: found for group, found in groups.items() if found}
 
 
+def taken_again(takes: Mapping[str, Sequence[Record]]) -> str:
+    """The line that says which turns of which files were not good, how often, why, and what became of them."""
+    parts: list[str] = []
+    for file, found in takes.items():
+        for turn in dict.fromkeys(str(one["turn"]) for one in found):
+            these = [one for one in found if one["turn"] == turn]
+            again = sum(one["then"] == AGAIN for one in these)
+            kept = sum(one["then"] == KEPT for one in these)
+            said = [f"{again} {'time' if again == 1 else 'times'}"] if again else []
+            said += [f"{kept} kept though it happened to the last take as well"] if kept else []
+            why = "; ".join(dict.fromkeys(str(one["why"]) for one in these))
+            parts.append(f"`{file}` {turn} {', '.join(said) or 'never'} ({why})")
+    return f"Taken again: {', '.join(parts) if parts else 'nothing'}."
+
+
 def results(
-    records: Iterable[Record], words: Mapping[str, str], failures: Sequence[str], facts: Sequence[str], day: str
+    records: Iterable[Record],
+    words: Mapping[str, str],
+    failures: Sequence[str],
+    facts: Sequence[str],
+    day: str,
+    takes: Mapping[str, Sequence[Record]],
 ) -> str:
     """The whole page."""
     groups = grouped(records)
@@ -116,7 +139,7 @@ def results(
     lines = [
         "# Results", "", INTRODUCTION, "",
         f"{day}. {' · '.join(facts)}", "",
-        f"Aims missed: {', '.join(missed) if missed else 'none'}.", "",
+        f"Aims missed: {', '.join(missed) if missed else 'none'}.", "", taken_again(takes), "",
     ]  # fmt: skip
     lines += [f"Did not finish: {one}\n" for one in failures]
     body = "\n".join(section(group, found, words.get(group, "")) for group, found in groups.items())

@@ -14,10 +14,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import statistics
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -25,7 +27,7 @@ import uvloop
 from _chart import Panel
 from _claims_market import BUYERS_CORE, Market, pin
 from _curves import STRAIGHT, bends, draw
-from _harness import RUNS, Meter, family, report, rounded, rss_bytes, say, skip
+from _harness import RUNS, Meter, family, report, rounded, rss_bytes, say, settle, skip, turns
 from _load import Seen, built, climbed
 from livestall.app.migrate import migrate
 from livestall.app.postgres import Postgres
@@ -38,14 +40,19 @@ SECONDS, SELL_SECONDS = 2.5, 1.0
 
 def rooms(program: Path, runs: int) -> None:
     steps = [(many * PER_ROOM, float(LINES_PER_SECOND)) for many in ROOMS]
-    climbs: list[list[Seen]] = []
-    for _ in range(runs):
-        climbs.append(climbed(program, steps, SECONDS, rooms=ROOMS[-1]))
-        for many, seen in zip(ROOMS, climbs[-1], strict=True):
+
+    def climb() -> list[Seen]:
+        found = climbed(program, steps, SECONDS, rooms=ROOMS[-1])
+        for many, seen in zip(ROOMS, found, strict=True):
             heard = seen.said["frames_per_s"] / (many * PER_ROOM)
             say(f"   {many} rooms: {100 * seen.core:.1f} % of a core, {heard:.1f} messages/s to each viewer")
-            assert seen.said["gaps"] == 0
+            assert seen.said["gaps"] == 0, f"{seen.said['gaps']} messages did not follow the one before"
             assert heard >= 0.9 * LINES_PER_SECOND, "the rooms were not heard by everyone"
+        return found
+
+    climbs = turns({"rooms": climb}, runs)["rooms"]
+    if not climbs:
+        return
     cpu = [[100 * one[place].core for one in climbs] for place in range(len(ROOMS))]
     memory = [
         [(one[place].bytes_with - one[place].bytes_before) / 1e6 for one in climbs] for place in range(len(ROOMS))
@@ -144,19 +151,22 @@ def buyers(runs: int) -> None:
             assert server.process is not None
             pin(server.process.pid, BUYERS_CORE)
             migrate(server.dsn())
-            turns = [uvloop.run(sales(server.dsn(), server.process.pid, Path(folder))) for _ in range(runs)]
+            sold = partial(sales, server.dsn(), server.process.pid, Path(folder))
+            found = turns({"buyers": lambda: uvloop.run(sold())}, runs)["buyers"]
         finally:
             server.stop()
+    if not found:
+        return
     places = range(len(BUYERS))
 
     def values(of: str, since: int = 0) -> list[tuple[float, Sequence[float]]]:
-        return [(BUYERS[place], [getattr(turn[place], of) for turn in turns]) for place in places[since:]]
+        return [(BUYERS[place], [getattr(turn[place], of) for turn in found]) for place in places[since:]]
 
     last = Panel("Until the last is answered, ms", "buyers at one moment", values("last_ms"))
     spent = Panel("CPU of gateway and PostgreSQL, ms", "buyers at one moment", values("spent_ms"))
     each = Panel("CPU for one order, µs, buying on and on", "buyers who wait", values("order_us", 1), is_level=True)
     memory = Panel("Memory of the gateway, MB", "buyers", values("peak_mb"))
-    lone = rounded(sorted(turn[0].order_us for turn in turns)[runs // 2])
+    lone = rounded(statistics.median(turn[0].order_us for turn in found))
     picture = draw("buyers", "Buyers of one variant", [last, memory, spent, each])
     explained = (
         "CPU of a sale holds the opening of everyone's socket. A lone buyer's order costs most, "
@@ -190,6 +200,7 @@ def main() -> None:
                 buyers(options.runs)
     except FileNotFoundError as missing:
         skip("curve.rooms_cpu_bend", str(missing))
+    settle()
 
 
 if __name__ == "__main__":

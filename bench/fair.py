@@ -23,7 +23,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from _harness import report, skip
+from _harness import report, say, settle, skip, turns
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
@@ -154,21 +154,27 @@ def measure(market: Market, browser: Browser, sales: int) -> list[dict[str, Any]
     guest.enter(market.show_id, by_whep=True)
     buyer.enter(market.show_id, by_whep=False)
     buyer.page.wait_for_timeout(4000)  # the player settles at its distance from the edge
-    found: list[dict[str, Any]] = []
-    for _ in range(sales):
-        for one in (guest, buyer):
-            one.page.evaluate("begin()")
-        deal = market.play(market.sale)
+    return turns({"sale": lambda: sold(market, guest, buyer)}, sales)["sale"]
+
+
+def sold(market: Market, guest: Viewer, buyer: Viewer) -> dict[str, Any]:
+    """One sale, over when this returns or raises."""
+    for one in (guest, buyer):
+        one.page.keyboard.press("Escape")  # what a sale that failed may have left open
+        one.page.evaluate("begin()")
+    deal = market.play(market.sale)
+    try:
         by_whep, by_hls = guest.outcome(deal["id"]), buyer.outcome(deal["id"])
-        market.play(lambda cast, deal=deal: cast.creator.post(f"/api/deals/{deal['id']}/end"))
-        for one in (guest, buyer):
-            one.page.get_by_test_id("flash-card").wait_for(state="detached")
-        opens, announced = milliseconds(deal["opens_at"]), milliseconds(deal["announced_at"])
-        whep = {name: round(at - opens, 1) for name, at in by_whep.items()}
-        hls = {name: round(at - opens, 1) for name, at in by_hls.items()}
-        found.append({"whep": whep, "hls": hls, "wait": round(opens - announced)})
-        print(json.dumps(found[-1]), file=sys.stderr, flush=True)
-    return found
+    finally:
+        market.play(lambda cast: cast.creator.post(f"/api/deals/{deal['id']}/end"))
+    for one in (guest, buyer):
+        one.page.get_by_test_id("flash-card").wait_for(state="detached")
+    opens, announced = milliseconds(deal["opens_at"]), milliseconds(deal["announced_at"])
+    whep = {name: round(at - opens, 1) for name, at in by_whep.items()}
+    hls = {name: round(at - opens, 1) for name, at in by_hls.items()}
+    seen = {"whep": whep, "hls": hls, "wait": round(opens - announced)}
+    say(json.dumps(seen))
+    return seen
 
 
 def main() -> None:
@@ -187,6 +193,7 @@ def main() -> None:
         served.stop()
         served.remove()
     tell(found)
+    settle()
 
 
 def tell(found: list[dict[str, Any]]) -> None:

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from _gateway import path
-from _harness import RUNS, report, say, skip, turns
+from _harness import RUNS, report, say, settle, skip, turns
 from _load import HELLO, built, drive, gateway, served
 from _others import Other, others
 
@@ -54,6 +54,7 @@ def main() -> None:
             measure(program, options)
     except FileNotFoundError as missing:
         skip(NAME, str(missing))
+    settle()
 
 
 def measure(program: Path, options: argparse.Namespace) -> None:

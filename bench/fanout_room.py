@@ -20,7 +20,7 @@ from pathlib import Path
 
 from _chart import Panel
 from _curves import STRAIGHT, bends, draw
-from _harness import RUNS, report, rounded, say, skip
+from _harness import RUNS, report, rounded, say, settle, skip, turns
 from _load import Seen, built, climbed
 
 VIEWERS = (100, 2500, 5000, 7500, 10_000, 15_000, 20_000)
@@ -127,12 +127,14 @@ def main() -> None:
     steps.insert(steps.index((MANY, CALM)) + 1, (MANY, RUSH))
     try:
         with built() as program:
-            climbs = [fill(program, steps, options.seconds) for _ in range(options.runs)]
+            climbs = turns({"climb": lambda: fill(program, steps, options.seconds)}, options.runs)["climb"]
     except FileNotFoundError as missing:
         skip("fanout.tick_core", str(missing))
         return
-    tell(climbs, steps)
-    curves(climbs, steps)
+    if climbs:
+        tell(climbs, steps)
+        curves(climbs, steps)
+    settle()
 
 
 if __name__ == "__main__":

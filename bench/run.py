@@ -18,11 +18,12 @@ from typing import Any
 HERE = Path(__file__).parent
 KEPT = HERE.parent / "var" / "bench"
 PAGE = HERE / "RESULTS.md"
-FILE_SECONDS = 600
+FILE_SECONDS = 900
+"""For a file whose turns are taken once; it has some to spare for those that are taken again."""
 sys.path.insert(0, str(HERE))
 
 import _table  # noqa: E402
-from _harness import say  # noqa: E402
+from _harness import FAILED, say  # noqa: E402
 
 
 def files(words: list[str]) -> list[Path]:
@@ -34,17 +35,25 @@ def files(words: list[str]) -> list[Path]:
     return [one for one in found if not words or any(one.stem.startswith(word) for word in words)]
 
 
-def lines(output: str) -> list[dict[str, Any]]:
-    """The numbers among the lines that a file printed."""
+def lines(output: str, key: str = "name") -> list[dict[str, Any]]:
+    """The numbers among the lines that a file printed; with the key "turn", the takes of a turn that were not good."""
     found: list[dict[str, Any]] = []
     for line in output.splitlines():
         try:
             one = json.loads(line)
         except ValueError:
             continue
-        if isinstance(one, dict) and "name" in one:
+        if isinstance(one, dict) and key in one:
             found.append(one)
     return found
+
+
+def wrong(file: Path, code: int, takes: list[dict[str, Any]]) -> str | None:
+    """What went wrong with a file that ended with `code`; None if nothing did."""
+    failed = [f"{one['turn']}: {one['why']}" for one in takes if one["then"] == FAILED]
+    if failed:
+        return f"`{file.name}`, {'; '.join(failed)}"
+    return f"`{file.name}` ended with {code}" if code else None
 
 
 def run(file: Path) -> str | None:
@@ -59,12 +68,12 @@ def run(file: Path) -> str | None:
     except subprocess.TimeoutExpired:
         return f"`{file.name}` took longer than {FILE_SECONDS} s"
     print(done.stdout, end="", flush=True)
-    found = lines(done.stdout)
+    found, takes = lines(done.stdout), lines(done.stdout, "turn")
     if found:
-        kept = {"file": file.name, "seconds": round(time.monotonic() - begin), "lines": found}
+        kept = {"file": file.name, "seconds": round(time.monotonic() - begin), "lines": found, "takes": takes}
         (KEPT / f"{file.stem}.json").write_text(json.dumps(kept, ensure_ascii=False, indent=1))
     say(f"   {time.monotonic() - begin:.0f} s")
-    return f"`{file.name}` ended with {done.returncode}" if done.returncode else None
+    return wrong(file, done.returncode, takes)
 
 
 def page(failures: list[str]) -> str:
@@ -73,18 +82,19 @@ def page(failures: list[str]) -> str:
     records: list[dict[str, Any]] = []
     words: dict[str, str] = {}
     took: dict[str, int] = {}
+    takes: dict[str, list[dict[str, Any]]] = {}
     for kept in sorted(KEPT.glob("*.json")):
         content = json.loads(kept.read_text())
         source = HERE / content["file"]
         if not source.exists():  # it was measured once, by a file that is no more
             continue
         records += content["lines"]
-        took[source.stem] = content["seconds"]
+        took[source.stem], takes[source.stem] = content["seconds"], content.get("takes", [])
         text = (ast.get_docstring(ast.parse(source.read_text())) or "").partition("\n\n    python")[0]
         group = content["lines"][0]["name"].partition(".")[0]
         words[group] = "\n\n".join(filter(None, [words.get(group, ""), text]))
     day = datetime.now(UTC).date().isoformat()
-    return _table.results(records, words, failures, _table.machine(), day) + _table.minutes(took)
+    return _table.results(records, words, failures, _table.machine(), day, takes) + _table.minutes(took)
 
 
 def main() -> int:

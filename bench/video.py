@@ -27,7 +27,7 @@ from aiohttp import web
 from playwright.async_api import async_playwright
 
 import _nginx_rtmp
-from _harness import free_port, report, skip, turns_awaited, wait_for
+from _harness import free_port, report, settle, skip, turns_awaited, wait_for
 from livestall.base import ids
 from livestall.video.backends.embedded import Embedded
 from livestall.video.model import Grant
@@ -248,6 +248,8 @@ async def run_once(browser: Any, mode: str) -> dict[str, Any]:
             await page.close()
         finally:
             await rig.stop()
+            for one in browser.contexts:  # each page has its own; that of a turn which failed is still there
+                await one.close()
     glass = [delay for at, delay in seen["samples"] if at >= begin]
     return {
         "glass": statistics.median(glass),
@@ -292,6 +294,7 @@ async def main(count: int) -> None:
         report(
             "video.glass_nginx_ms", "ms", others, note="nginx-rtmp, two-second fragments, by the same page and clock"
         )
+    settle()
 
 
 if __name__ == "__main__":

@@ -102,13 +102,14 @@ def test_the_page_shows_groups_verdicts_and_what_stands_beside() -> None:
         _harness.record("fanout.b", "ms", [250.0] * 3, aim="value <= 200", note="why it is so"),
         {"name": "fanout.c", "skipped": "there is no nginx"},
     ]
-    page = _table.results(records, {"fanout": "What it does."}, ["`x.py` ended with 1"], ["2 cores"], "2026-01-02")
+    page = _table.results(records, {"fanout": "What it does."}, ["`x.py` ended with 1"], ["2 cores"], "2026-01-02", {})
     assert "| `fanout.a` 1/s | 2,000 | **2,000** | 2,000 | 1,000 | 2 | ratio ≥ 0.7 | ✓ |" in page
     assert "| other | 500 | 500 | 500 | 0.25 |" in page
     assert "| `fanout.b` ms | 250 | **250** | 250 | – | – | value ≤ 200 | ✗ |" in page
     assert "`web.room_kb` kB (runs: 1) |" in page
     assert "not measured: there is no nginx" in page
     assert "Aims missed: `fanout.b`." in page
+    assert "Taken again: nothing." in page
     assert "Did not finish: `x.py` ended with 1" in page
     assert page.index("What it does.") < page.index("`fanout.a`") < page.index("- `fanout.b`: why it is so")
     assert page.index("## Fan-out") < page.index("## The page")
