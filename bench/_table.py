@@ -30,10 +30,10 @@ LIBRARIES = ("picows", "uvloop", "msgspec", "asyncpg", "litestar", "uvicorn", "a
 PROGRAMS = {"nginx": ("nginx", "-v"), "redis": ("redis-server", "--version"), "gcc": ("gcc", "--version")}
 INTRODUCTION = (
     "Written by `make bench`; do not edit. Processes are kept on the cores that each part names, limit and subject "
-    "take turns in one go, and each number is the median of its runs (three unless said otherwise). A turn during which "
-    "the host stood still or whose own check failed is taken again, which is told below. Absolute figures "
-    "are this machine's; ratios are what holds elsewhere. All traffic is on the loopback without TLS: budget cores for "
-    "TLS in front."
+    "take turns in one go, and each number is the median of its runs (three unless said otherwise). A turn during "
+    "which the host stood still, or whose own check failed, is taken again, which is told below. Absolute figures are "
+    "this machine's; ratios are what holds elsewhere. All traffic is on the loopback without TLS: budget cores for TLS "
+    "in front."
 )
 HEAD = "| number | min | median | max | limit | ratio | aim | |\n|---|--:|--:|--:|--:|--:|---|---|"
 
