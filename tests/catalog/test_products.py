@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from livestall import catalog
@@ -9,7 +10,7 @@ from livestall.base import ids
 from livestall.base.db import Database
 from livestall.base.errors import SameIdOtherContents
 from livestall.base.money import Money
-from livestall.catalog.model import BadProduct, OptionAxis, ProductDraft, ProductState, VariantDraft
+from livestall.catalog.model import BadProduct, NoPrice, OptionAxis, ProductDraft, ProductState, VariantDraft
 
 
 def shirt(**changes: object) -> ProductDraft:
@@ -74,6 +75,18 @@ async def test_a_bad_product_is_refused_with_its_reason(db: Database, changes: d
     with pytest.raises(BadProduct, match=reason):
         async with db.write() as tx:
             await catalog.create_product(tx, ids.new(), shirt(**changes), "CNY")
+
+
+async def test_what_costs_nothing_is_a_draft_and_cannot_be_put_on_sale(db: Database) -> None:
+    """Nobody can order it: an order of nothing is refused."""
+    free = {"options": [], "variants": [VariantDraft(ids.new(), {}, 0)]}
+    draft = shirt(**free, state=ProductState.draft)
+    seller = ids.new()
+    async with db.write() as tx:
+        await catalog.create_product(tx, seller, draft, "CNY")
+    with pytest.raises(NoPrice):
+        async with db.write() as tx:
+            await catalog.change_product(tx, seller, msgspec.structs.replace(draft, state=ProductState.active))
 
 
 async def test_products_are_found_by_words_and_signs_are_plain(db: Database) -> None:

@@ -207,28 +207,13 @@ async def test_stale_snapshot_and_events_are_the_fresh_snapshot_for_every_verb(d
         await anew.read_to(seq)
         for page in (along, back):
             await agree(page, anew, verb.__name__)
+        if anew.state["tray"]:  # what was just added is not sold out
+            assert set(anew.state["totals"]["stock"]) == {str(one.id) for one in kept["product"].variants}, (
+                verb.__name__
+            )
     assert len(anew.state["tray"][0]["variants"]) == 2
     assert anew.state["deals"][0]["state"] == "cancelled"
     assert set(anew.state["totals"]["stock"].values()) == {20}
-
-
-async def test_what_is_added_to_an_open_room_is_not_sold_out(db, stage, enter) -> None:
-    """Whoever is in the room, and whoever enters later, hears how many are left of what the host has just added."""
-    host = await stage.host()
-    show_id = await stage.show(host)
-    along = await enter(show_id)
-    await along.read()
-    async with db.write() as tx:
-        product = await goods(tx, host)
-    await settled(db, show_id)
-    await db.run(lambda tx: v_tray(tx, host, show_id, {"listing": ids.new(), "product": product}))
-    seq = await settled(db, show_id)
-    left = {str(variant.id): 20 for variant in product.variants}
-    for page in (along, await enter(show_id)):
-        await page.read_to(seq)
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while page.state["totals"]["stock"] != left:
-                await page.read()
 
 
 async def agree(page: Viewer, fresh: Viewer, after_what: str) -> None:

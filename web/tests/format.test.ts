@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { currencyDigits, formatCount, formatDuration, formatMoney, parseMoney } from "@/shared/lib/format";
+import { currencyDigits, formatCount, formatDuration, formatMoney, formatWhen, parseMoney, parsePrice } from "@/shared/lib/format";
 
 describe("money", () => {
   it("is shown in major units with the currency's own digits", () => {
@@ -13,6 +13,14 @@ describe("money", () => {
     expect(parseMoney("0,1", "EUR")).toBe(10);
     expect(parseMoney("1000", "JPY")).toBe(1000);
     expect(parseMoney(" 5 ", "USD")).toBe(500);
+  });
+  it("is read as a Chinese keyboard writes it", () => {
+    expect(parseMoney("１２。５", "CNY")).toBe(1250);
+    expect(parseMoney("12。50", "CNY")).toBe(1250);
+  });
+  it("is no price when it is nothing", () => {
+    expect(parsePrice("0.00", "CNY")).toBeNull();
+    expect(parsePrice("0.01", "CNY")).toBe(1);
   });
   it("refuses what is no price", () => {
     for (const text of ["", "-1", "1.999", "abc", "1e5", "1.5.2"]) expect(parseMoney(text, "CNY")).toBeNull();
@@ -30,5 +38,13 @@ describe("counts and times", () => {
     expect(formatDuration(65)).toBe("1:05");
     expect(formatDuration(3725)).toBe("1:02:05");
     expect(formatDuration(-3)).toBe("0:00");
+  });
+});
+
+describe("a moment", () => {
+  it("says its year only when it is another one", () => {
+    const now = new Date();
+    expect(formatWhen(now.toISOString(), "en")).not.toContain(String(now.getFullYear()));
+    expect(formatWhen(new Date(2019, 5, 1, 12).toISOString(), "en")).toContain("2019");
   });
 });

@@ -12,7 +12,7 @@ import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from livestall.base.errors import Invalid, Refusal, TooMany, Unavailable
+from livestall.base.errors import Invalid, NotFound, Refusal, TooLarge, TooMany, Unavailable
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -126,9 +126,9 @@ def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> 
     if isinstance(error, ValidationException):
         reasons = "; ".join(f"{one.get('key', '')} {one.get('message', '')}".strip() for one in _extra(error))
         return on_refusal(request, Invalid(reason=reasons or error.detail))
-    code = {404: "not-found", 405: "wrong-method", 413: "too-large", 415: "wrong-media-type"}.get(
-        error.status_code, "invalid"
-    )
+    if worded := {404: NotFound, 413: TooLarge}.get(error.status_code):
+        return on_refusal(request, worded())  # an address that is none, too: said in the reader's language
+    code = {405: "wrong-method", 415: "wrong-media-type"}.get(error.status_code, "invalid")
     return _respond(Problem(f"/api/problems/{code}", code.replace("-", " "), error.status_code, error.detail, code))
 
 

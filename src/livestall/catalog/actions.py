@@ -22,7 +22,7 @@ from livestall.catalog.model import (
 async def create_product(tx: Tx, seller_id: UUID, draft: ProductDraft, currency: str) -> ProductRecord:
     """Make a product. The same id with the same contents again gives the product.
 
-    Raises BadProduct, SameIdOtherContents.
+    Raises BadProduct, NoPrice, SameIdOtherContents.
     """
     check_draft(draft)
     if not await store.insert_product(tx, seller_id, draft, currency, clock.now()):
@@ -34,7 +34,8 @@ async def create_product(tx: Tx, seller_id: UUID, draft: ProductDraft, currency:
 
 
 async def change_product(tx: Tx, seller_id: UUID, draft: ProductDraft) -> ProductRecord:
-    """Make the seller's product what the draft says. Raises BadProduct, NoSuchProduct, SameIdOtherContents."""
+    """Make the seller's product what the draft says. Raises BadProduct, NoPrice, NoSuchProduct,
+    SameIdOtherContents."""
     check_draft(draft)
     if await store.lock_product(tx, draft.id) != seller_id:
         raise NoSuchProduct

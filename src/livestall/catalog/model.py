@@ -164,6 +164,12 @@ class BadProduct(Invalid):
     zh = "商品无法保存：{reason}。"
 
 
+class NoPrice(Invalid):
+    code = "no-price"
+    en = "What is on sale needs a price above zero. Save it as a draft until it has one."
+    zh = "在售商品的价格必须大于零，定价前可以先存为草稿。"
+
+
 class NoSuchProduct(NotFound):
     code = "no-such-product"
     en = "This product does not exist or is not for sale any more."
@@ -182,7 +188,7 @@ def title_of(options: Mapping[str, str], axes: Sequence[OptionAxis]) -> str:
 
 
 def check_draft(draft: ProductDraft) -> None:
-    """Raises BadProduct for what the types cannot say."""
+    """Raises BadProduct for what the types cannot say, NoPrice for a present."""
     if not draft.title.strip():
         raise BadProduct(reason="its title is empty")
     names = [axis.name for axis in draft.options]
@@ -199,6 +205,8 @@ def check_draft(draft: ProductDraft) -> None:
         if choice in seen:
             raise BadProduct(reason=f"the variant {' / '.join(choice) or 'without options'} is there twice")
         seen.add(choice)
+    if draft.state is ProductState.active and any(variant.price_amount < 1 for variant in draft.variants):
+        raise NoPrice
 
 
 def _check_variant(variant: VariantDraft, axes: Sequence[OptionAxis]) -> None:

@@ -49,8 +49,15 @@ def test_a_sheet_says_that_buying_is_paused_and_whoever_enters_is_let_in_afterwa
     page.goto(f"/shows/{market.show_id}")
     pinned = page.get_by_test_id("pinned-card")
     expect(pinned).to_be_visible()
+    owner, regular = window(), window(language="zh")
+    for one, role in ((owner, "operator"), (regular, "buyer")):
+        sign_in(one, *market.logins[role])
+    owner.page.goto("/operator")
+    database = owner.page.locator('[data-plane="postgres"], [data-plane="database"]')
+    expect(database).to_have_attribute("data-state", "up")
     with kept_down(market.served, "postgres"):
         expect(page.get_by_test_id("paused")).to_be_visible()
+        regular.page.goto("/orders")
         pinned.get_by_role("button").click()
         sheet = page.get_by_role("dialog")
         expect(sheet.get_by_text("你选好的商品会留在这里", exact=False)).to_be_visible()
@@ -60,14 +67,29 @@ def test_a_sheet_says_that_buying_is_paused_and_whoever_enters_is_let_in_afterwa
         expect(late.page.get_by_text("We keep trying", exact=False)).to_be_visible()
         late.axe()
         late.shot("entering")
+        # Nobody is told what is not known: that all is well, or that they are signed out.
+        expect(owner.page.get_by_text("has not answered since")).to_be_visible()
+        expect(database).to_have_attribute("data-state", "unknown")
+        owner.look("operator-silent")
+        expect(regular.page.get_by_text("市场暂时没有响应")).to_be_visible()
+        expect(regular.page.get_by_role("button", name="登录")).to_have_count(0)
+        regular.look("nobody-answers")
+    expect(database).to_have_attribute("data-state", "up")
+    expect(regular.page.get_by_text("市场暂时没有响应")).to_have_count(0)
+    expect(regular.page.get_by_role("link", name="我的账号")).to_be_visible()
     expect(sheet.get_by_text("你选好的商品会留在这里", exact=False)).to_be_hidden()
     again = late.page.get_by_role("button", name="Try again")
     room = late.page.locator("video[data-status=playing]")
     expect(again.or_(room)).to_be_visible()
     again.evaluate_all("found => found.forEach(button => button.click())")  # it may have come in by itself just now
     expect(room).to_be_visible()
-    for one in (buyer, late):
+    for one in (buyer, late, owner, regular):
         one.errors.clear()  # requests that failed meanwhile are reported on the console, as they should be
+
+
+def sign_in(one: Any, login: str, password: str) -> None:
+    answer = one.page.request.post("/api/sign-in", data={"login": login, "password": password})
+    assert answer.ok, answer.text()
 
 
 def plays_on(page: Page) -> None:

@@ -33,10 +33,10 @@ export function PagePending() {
 }
 
 export function PageError({ error, reset }: ErrorComponentProps) {
-  return <ErrorState error={error} onRetry={reset} />;
+  return <ErrorState page error={error} onRetry={reset} />;
 }
 
 export function PageMissing() {
   const { t } = useTranslation();
-  return <Empty icon="search" title={t("state.missing")} action={<Link to="/" className={styles.home}>{t("nav.home")}</Link>} page />;
+  return <main><Empty icon="search" title={t("state.missing")} action={<Link to="/" className={styles.home}>{t("state.onward")}</Link>} page /></main>;
 }

@@ -36,10 +36,10 @@ function Account() {
   const { t } = useTranslation();
   const me = useMe();
   const requireUser = useRequireUser();
-  if (me.isPending) return <span className={styles.accountSpace} />;
-  const user = me.data?.user;
+  if (!me.data) return <span className={styles.accountSpace} />;
+  const user = me.data.user;
   if (!user) return <Button tone="ink" size="small" onClick={() => void requireUser()}>{t("nav.signIn")}</Button>;
-  return <Link to="/me" className={styles.account} aria-label={t("nav.account")}><Avatar name={user.name} url={me.data?.creator?.avatar_url} /></Link>;
+  return <Link to="/me" className={styles.account} aria-label={t("nav.account")}><Avatar name={user.name} url={me.data.creator?.avatar_url} /></Link>;
 }
 
 function NavLinks({ className, places }: { className?: string; places: Place[] }) {
@@ -59,7 +59,8 @@ export function Shell() {
   const { t } = useTranslation();
   const places = usePlaces();
   const online = useOnline();
-  const market = useMe().data?.market.name;
+  const me = useMe();
+  const market = me.data?.market.name;
   return (
     <div className={styles.shell}>
       <a className={styles.skip} href="#content">{t("skip")}</a>
@@ -70,7 +71,8 @@ export function Shell() {
         <NavLinks className={styles.top} places={places} />
         <div className={styles.right}><LanguageButton /><Account /></div>
       </header>
-      {!online && <p className={styles.offline} role="status">{t("state.offlineBand")}</p>}
+      {!online ? <p className={styles.offline} role="status">{t("state.offlineBand")}</p>
+        : !me.data && me.failureCount > 0 && <p className={styles.offline} role="status">{t("state.trying")}</p>}
       <main id="content" className={styles.content} tabIndex={-1}>
         <Suspense fallback={<PagePending />}><Outlet /></Suspense>
       </main>

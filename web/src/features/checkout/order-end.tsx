@@ -24,10 +24,11 @@ function Confetti() {
 export function OrderEnd({ order, onClose, onAgain }: { order: Order; onClose: () => void; onAgain?: () => void }) {
   const { t } = useTranslation("checkout");
   const still = useReducedMotion();
+  const back = t(order.show_id ? "end.back" : "end.backToGoods");
   if (order.state === "cancelled" || order.state === "refunded") {
     const reason = order.state === "refunded" ? "refunded" : order.cancel_reason === "expired" ? "expired" : "cancelled";
     return (
-      <Empty icon="clock" title={t(`end.${reason}`)} action={onAgain ? <Button tone="buy" onClick={onAgain}>{t("end.again")}</Button> : <Button tone="ink" onClick={onClose}>{t("end.back")}</Button>}>
+      <Empty icon="clock" title={t(`end.${reason}`)} action={onAgain ? <Button tone="buy" onClick={onAgain}>{t("end.again")}</Button> : <Button tone="ink" onClick={onClose}>{back}</Button>}>
         {t(`end.${reason}Text`)}
       </Empty>
     );
@@ -40,7 +41,7 @@ export function OrderEnd({ order, onClose, onAgain }: { order: Order; onClose: (
       <p>{t("end.number")} <b className="num">{order.number}</b></p>
       <Price money={order.total} size="large" />
       <div className={styles.paidLines}><OrderLines lines={order.lines} /></div>
-      <Button tone="ink" size="large" wide onClick={onClose}>{t("end.back")}</Button>
+      <Button tone="ink" size="large" wide onClick={onClose}>{back}</Button>
       <Link to="/orders/$id" params={{ id: order.id }} className={styles.link}>{t("end.orders")}</Link>
     </div>
   );

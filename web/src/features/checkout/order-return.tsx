@@ -44,7 +44,7 @@ function Waiting({ order, onClose }: { order: Order; onClose: () => void }) {
       <Notice>{t("return.waiting")}</Notice>
       <OrderLines lines={order.lines} />
       <p className={styles.quiet}>{t("return.hint")}</p>
-      <Button wide onClick={onClose}>{t("end.back")}</Button>
+      <Button wide onClick={onClose}>{t(order.show_id ? "end.back" : "end.backToGoods")}</Button>
     </div>
   );
 }

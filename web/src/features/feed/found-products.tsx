@@ -4,7 +4,7 @@ import { useTranslation } from "react-i18next";
 
 import { api } from "@/shared/api/client";
 import type { Page, ProductCard } from "@/shared/api/types";
-import { Photo, Price } from "@/shared/ui";
+import { Badge, Photo, Price } from "@/shared/ui";
 import styles from "./feed.module.css";
 
 export function FoundProducts({ q }: { q: string }) {
@@ -22,7 +22,10 @@ export function FoundProducts({ q }: { q: string }) {
         {found.data.items.map((product) => (
           <li key={product.id}>
             <Link to="/products/$id" params={{ id: product.id }} search={{}} className={styles.card}>
-              <Photo url={product.picture_url} className={styles.cardPhoto} />
+              <span className={styles.cardPicture}>
+                <Photo url={product.picture_url} className={styles.cardPhoto} />
+                {(product.available < 1 || product.price_from.amount < 1) && <Badge className={styles.gone}>{t("gone")}</Badge>}
+              </span>
               <span className={styles.words}><b>{product.title}</b><span>{product.seller_name}</span><Price money={product.price_from} /></span>
             </Link>
           </li>

@@ -29,6 +29,8 @@ function Doors({ me }: { me: Me }) {
   );
 }
 
+const OWN = new Set<unknown>(["orders", "order", "addresses", "tokens"]);
+
 function SignOut() {
   const { t } = useTranslation("me");
   const client = useQueryClient();
@@ -37,7 +39,7 @@ function SignOut() {
     mutationFn: () => api.post("/sign-out"),
     onSuccess: async () => {
       await navigate({ to: "/", search: {} });
-      client.removeQueries({ predicate: ({ queryKey }) => queryKey[0] === "orders" || queryKey[0] === "order" || queryKey[0] === "addresses" || queryKey[0] === "tokens" });
+      client.removeQueries({ predicate: (query) => !query.isActive() || OWN.has(query.queryKey[0]) }); // the next person sees nothing of it
       await client.invalidateQueries({ queryKey: meQuery.queryKey });
     },
     onError: toastError,

@@ -6,7 +6,7 @@ import type { Health, Me, Page, Seller } from "@/shared/api/types";
 export const healthQuery = queryOptions({
   queryKey: ["operator", "health"],
   queryFn: ({ signal }) => api.get<Health>("/operator/health", { signal }),
-  refetchInterval: 5000,
+  refetchInterval: 5000, retry: false, // it is asked again soon; until then the page says that nobody answered
 });
 
 export const sellersQuery = queryOptions({

@@ -1,9 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 
+import { currentLanguage } from "@/shared/i18n";
+import { formatClock } from "@/shared/lib/format";
 import { useTitle } from "@/shared/lib/use-title";
 import { useMe, useRequireUser } from "@/shared/session";
-import { Button, Empty, ErrorState, PageHead, Skeleton, Stat, StatRow } from "@/shared/ui";
+import { Button, Empty, ErrorState, Notice, PageHead, Skeleton, Stat, StatRow } from "@/shared/ui";
 import { healthQuery, sellersQuery } from "./api";
 import styles from "./operator.module.css";
 import { Planes, stateOf } from "./planes";
@@ -16,7 +18,7 @@ export function OperatorPage() {
   const requireUser = useRequireUser();
   useTitle(t("title"));
   if (me.isPending) return <Loading />;
-  if (me.error) return <ErrorState error={me.error} onRetry={() => void me.refetch()} />;
+  if (me.error) return <ErrorState page error={me.error} onRetry={() => void me.refetch()} />;
   if (!me.data.is_operator) {
     const action = me.data.user ? undefined : <Button tone="ink" onClick={() => void requireUser()}>{t("signIn")}</Button>;
     return <Empty page icon="settings" title={t("denied")} action={action}>{t("deniedText")}</Empty>;
@@ -41,11 +43,12 @@ function Board() {
   return (
     <div className={styles.page}>
       <PageHead title={t("title")} note={t("note")} />
+      {health.data && health.isError && <Notice tone="bad">{t("health.silent", { time: formatClock(health.dataUpdatedAt, currentLanguage()) })} {health.error.message}</Notice>}
       {health.data && (
         <StatRow>
           <Stat label={t("health.live")} value={health.data.shows_live} tone={health.data.shows_live > 0 ? "live" : "plain"} />
-          <Stat label={t("health.planes")} value={`${up}/${planes.length}`} tone={up < planes.length ? "bad" : looks > 0 ? "plain" : "good"} note={looks > 0 ? t("health.look", { count: looks }) : undefined} />
-          <Stat label={t("health.drift")} value={drift} tone={drift === 0 ? "good" : "bad"} note={t(drift === 0 ? "health.driftGood" : "health.driftBad")} />
+          <Stat label={t("health.planes")} value={`${up}/${planes.length}`} tone={up < planes.length ? "bad" : looks > 0 || health.isError ? "plain" : "good"} note={looks > 0 ? t("health.look", { count: looks }) : undefined} />
+          <Stat label={t("health.drift")} value={drift} tone={drift !== 0 ? "bad" : health.isError ? "plain" : "good"} note={t(drift === 0 ? "health.driftGood" : "health.driftBad")} />
           <Stat label={t("health.waiting")} value={waiting ?? "–"} />
         </StatRow>
       )}
@@ -54,7 +57,7 @@ function Board() {
           <SellersPanel />
           <ShowsNow />
         </div>
-        {health.data ? <Planes planes={planes} /> : <section className={styles.panel}><ErrorState error={health.error} onRetry={() => void health.refetch()} /></section>}
+        {health.data ? <Planes planes={planes} known={!health.isError} /> : <section className={styles.panel}><ErrorState error={health.error} onRetry={() => void health.refetch()} /></section>}
       </div>
     </div>
   );

@@ -21,7 +21,8 @@ function trouble(plane: Plane, t: TFunction<"operator">): string {
   return free === undefined ? words : `${words.replace(/[.。]$/, "")}${t("trouble.stop")}${t("trouble.free", { free: formatMegabytes(Number(free)) })}`;
 }
 
-export function Planes({ planes }: { planes: readonly Plane[] }) {
+/** `known`: these are the states of now. Otherwise the market has not answered since, and nobody knows. */
+export function Planes({ planes, known }: { planes: readonly Plane[]; known: boolean }) {
   const { t } = useTranslation("operator");
   return (
     <section className={cx(styles.panel, planes.some((plane) => stateOf(plane) !== "up") && styles.urgent)} aria-labelledby="planes-title">
@@ -30,13 +31,13 @@ export function Planes({ planes }: { planes: readonly Plane[] }) {
         {planes.map((plane) => {
           const state = stateOf(plane);
           return (
-            <li key={plane.name} className={styles.row} data-plane={plane.name} data-state={state}>
-              <span className={cx(styles.dot, styles[state])} aria-hidden="true" />
+            <li key={plane.name} className={styles.row} data-plane={plane.name} data-state={known ? state : "unknown"}>
+              <span className={cx(styles.dot, known && styles[state])} aria-hidden="true" />
               <div className={styles.words}>
                 <strong>{t(`plane.${plane.name}`, { defaultValue: plane.name })}</strong>
                 {plane.detail && <span className={styles.detail}>{trouble(plane, t)}</span>}
               </div>
-              <Badge tone={TONES[state]}>{t(`health.${state}`)}</Badge>
+              <Badge tone={known ? TONES[state] : "plain"}>{t(known ? `health.${state}` : "health.unknown")}</Badge>
             </li>
           );
         })}

@@ -32,12 +32,14 @@ function Actions({ order }: { order: Order }) {
     onSuccess: (next) => { client.setQueryData(key, next); void client.invalidateQueries({ queryKey: ["orders"] }); }, onError: refresh,
   });
   const error = pay.error ?? cancel.error;
+  const product = order.lines[0]?.product_id;
   return (
     <div className={styles.actions}>
       {order.expires_at && <Notice tone="warn">{t("payWithin")} <b><Countdown until={order.expires_at} onEnd={refresh} /></b></Notice>}
       {error && <Notice tone="bad">{error.message}</Notice>}
       {order.address ? <Button tone="buy" size="large" wide busy={pay.isPending || pay.isSuccess} onClick={() => pay.mutate()}>{t("payNow")}</Button>
-        : order.show_id ? <Link to="/shows/$id" params={{ id: order.show_id }} search={{ order: order.id }} className={styles.go}>{t("finish")}</Link> : null}
+        : order.show_id ? <Link to="/shows/$id" params={{ id: order.show_id }} search={{ order: order.id }} className={styles.go}>{t("finish")}</Link>
+        : product ? <Link to="/products/$id" params={{ id: product }} search={{ order: order.id }} className={styles.go}>{t("finish")}</Link> : null}
       <Button wide busy={cancel.isPending} onClick={() => cancel.mutate()}>{t("cancelOrder")}</Button>
     </div>
   );
@@ -66,6 +68,7 @@ export function OrderPage() {
   const requireUser = useRequireUser();
   const query = useQuery({ ...orderQuery(id), enabled: Boolean(user), refetchInterval: ({ state }) => (state.data?.state === "placed" ? OPEN_REFETCH_MS : false) });
   const order = query.data;
+  const product = order?.lines[0]?.product_id;
   useTitle(order ? `${t("order")} ${order.number}` : t("order"));
   if (user === null) {
     return (
@@ -75,7 +78,7 @@ export function OrderPage() {
       </>
     );
   }
-  if (query.error && !order) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.error && !order) return <ErrorState page error={query.error} onRetry={() => void query.refetch()} />;
   if (!order) return <div className={styles.page} aria-busy="true"><Skeleton width="50%" height={28} /><Skeleton height={220} radius={18} /></div>;
   return (
     <div className={styles.page}>
@@ -92,8 +95,9 @@ export function OrderPage() {
       </section>
       {order.address && <section className={styles.block}><h2>{t("address")}</h2><AddressText address={order.address} /></section>}
       <section className={styles.block}><h2>{t("timeline")}</h2><Timeline order={order} /></section>
-      {order.waterfall.length > 0 && <section className={styles.block}><h2>{t("waterfall.title")}</h2><Waterfall order={order} /></section>}
-      {order.show_id && <Link to="/shows/$id" params={{ id: order.show_id }} search={{}} className={styles.go}>{t("toShow")}</Link>}
+      {order.waterfall.length > 0 && order.state !== "cancelled" && <section className={styles.block}><h2>{t("waterfall.title")}</h2><Waterfall order={order} /></section>}
+      {order.show_id ? <Link to="/shows/$id" params={{ id: order.show_id }} search={{}} className={styles.go}>{t("toShow")}</Link>
+        : order.state === "cancelled" && product && <Link to="/products/$id" params={{ id: product }} search={{}} className={styles.go}>{t("toProduct")}</Link>}
     </div>
   );
 }

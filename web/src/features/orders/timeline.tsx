@@ -12,7 +12,7 @@ export function Timeline({ order }: { order: Order }) {
   return (
     <ol className={styles.timeline}>
       {order.history.map((entry, index) => (
-        <li key={`${entry.at}-${index}`}><b>{t(`history.${entry.what}`, { defaultValue: entry.what })}</b><time dateTime={entry.at}>{formatWhen(entry.at, language)}</time></li>
+        <li key={`${entry.at}-${index}`}><b>{t(`history.${entry.what.replace(":", "-")}`, { defaultValue: entry.what })}</b><time dateTime={entry.at}>{formatWhen(entry.at, language)}</time></li>
       ))}
       {order.state === "placed" && order.expires_at && <li className={styles.next}><b>{t("history.due")}</b><time dateTime={order.expires_at}>{formatWhen(order.expires_at, language)}</time></li>}
     </ol>

@@ -46,7 +46,7 @@ export function ProductView({ productId, renderCheckout }: Props) {
   const [open, setOpen] = useState(false);
   const product = query.data;
   useTitle(product?.title);
-  if (query.error && !product) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />;
+  if (query.error && !product) return <ErrorState page error={query.error} onRetry={() => void query.refetch()} />;
   if (!product) return <div className={styles.page} aria-busy="true"><Skeleton className={styles.large} /><Skeleton height={200} /></div>;
   const offer = offerOfProduct(product);
   const lead = leadVariant(offer);

@@ -6,7 +6,7 @@ import type { Offer } from "@/shared/lib/offer";
 import { offerOfListing } from "@/shared/lib/offer";
 import { useDesktop } from "@/shared/lib/use-media";
 import type { LiveClient } from "@/shared/live";
-import { Badge, Icon, IconButton, Sheet, toast } from "@/shared/ui";
+import { Badge, Icon, IconButton, Sheet } from "@/shared/ui";
 import type { VideoEngine } from "@/shared/video";
 import { FlashCard, PinnedCard } from "./parts/cards";
 import { LiveChat, SaleNotice } from "./parts/chat";
@@ -14,6 +14,7 @@ import { Composer } from "./parts/composer";
 import { Goods } from "./parts/goods";
 import { CloseRoom, HostChip, Viewers } from "./parts/header";
 import { LikeButton, useLikes } from "./parts/hearts";
+import { useShare } from "./parts/share";
 import { HonestStatus, Slate, slateOf } from "./parts/status";
 import { ReplayChat } from "./replay/replay-chat";
 import { Scrubber } from "./replay/scrubber";
@@ -28,13 +29,6 @@ interface Props {
   userId: string | undefined; onBuy: (offer: Offer) => void; children: ReactNode;
 }
 
-async function share(title: string, copied: string): Promise<void> {
-  const url = location.origin + location.pathname;
-  if (navigator.share) return navigator.share({ title, url }).catch(() => undefined);
-  await navigator.clipboard?.writeText(url);
-  toast(copied);
-}
-
 const NO_DEALS: Deal[] = [];
 
 export function RoomView(props: Props) {
@@ -47,6 +41,7 @@ export function RoomView(props: Props) {
   const deals = replay ? NO_DEALS : props.deals;
   const gate = useStreamGate(engine, pins, deals, replay ? show.started_at : null);
   const { total, like } = useLikes(client);
+  const { share, byHand } = useShare();
   const chapters = useChapters(replay ? show.id : "");
   const jumps = useMemo(() => Object.fromEntries(chapters.map((chapter) => [chapter.listing_id, chapter.at_seconds])), [chapters]);
 
@@ -74,7 +69,7 @@ export function RoomView(props: Props) {
           <Icon name="bag" size={24} />{tray.length > 0 && <span className={styles.count} aria-hidden="true">{tray.length}</span>}
         </button>
       )}
-      <IconButton icon="share" label={t("share.label")} className={styles.round} onClick={() => void share(show.title, t("share.copied"))} />
+      <IconButton icon="share" label={t("share.label")} className={styles.round} onClick={() => void share(show.title)} />
       {!replay && <LikeButton total={total} like={like} />}
     </div>
   );
@@ -110,6 +105,7 @@ export function RoomView(props: Props) {
         </aside>
       )}
       {!desktop && <Sheet open={trayOpen} onClose={() => setTrayOpen(false)} title={`${t("tray.title")} ${tray.length}`}>{goods}</Sheet>}
+      {byHand}
       {props.children}
     </main>
   );

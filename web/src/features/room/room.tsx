@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { type ReactNode, useCallback, useMemo, useState } from "react";
 import { useTranslation } from "react-i18next";
 
-import { api } from "@/shared/api/client";
+import { api, ApiError } from "@/shared/api/client";
 import type { Show, Snapshot } from "@/shared/api/types";
 import type { Offer, PlaceOrder } from "@/shared/lib/offer";
 import { useDarkPage } from "@/shared/lib/theme";
@@ -68,7 +68,7 @@ export function Room({ showId, renderCheckout }: Props) {
   if (!show || !tray || !pins || !deals || !stock) {
     return (
       <main className={styles.room} data-theme="dark" aria-busy={!first.error}>
-        {first.error ? <><h1 className="sr-only">{t("slate.purged")}</h1><ErrorState error={first.error} onRetry={() => void first.refetch()} /><Link to="/" className={styles.home}>{t("slate.others")}</Link></> : <Entering trying={first.failureCount > 0} />}
+        {first.error ? <><h1 className="sr-only">{t("slate.purged")}</h1><ErrorState error={first.error} onRetry={() => void first.refetch()} />{first.error instanceof ApiError && first.error.status === 404 ? null : <Link to="/" className={styles.home}>{t("slate.others")}</Link>}</> : <Entering trying={first.failureCount > 0} />}
       </main>
     );
   }

@@ -18,7 +18,11 @@ export function makeQueryClient(): QueryClient {
   });
 }
 
-export const meQuery = queryOptions({ queryKey: ["me"], queryFn: ({ signal }) => api.get<Me>("/me", { signal }), staleTime: 60_000 });
+/** Who is here decides what every page shows: asked again until there is an answer, since "signed out" would be none. */
+export const meQuery = queryOptions({
+  queryKey: ["me"], queryFn: ({ signal }) => api.get<Me>("/me", { signal }), staleTime: 60_000, retryDelay: 2000,
+  retry: (_failures, error) => !(error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 429),
+});
 
 export type FeedKind = "all" | "following";
 

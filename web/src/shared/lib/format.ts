@@ -27,9 +27,9 @@ export function formatMoney(money: Money, language: Locale): string {
   return priceParts(money, language).map((part) => part.value).join("");
 }
 
-/** Reads what a person typed ("12.5", "12,50") as minor units; null when it is no price. */
+/** Reads what a person typed ("12.5", "12,50", "１２。５" on a Chinese keyboard) as minor units; null when it is no price. */
 export function parseMoney(text: string, currency: string): number | null {
-  const plain = text.trim().replace(",", ".");
+  const plain = text.normalize("NFKC").trim().replace(/[,。、]/, ".");
   const digits = currencyDigits(currency);
   const pattern = digits === 0 ? /^\d{1,12}$/ : new RegExp(`^\\d{1,12}(\\.\\d{1,${digits}})?$`);
   if (!pattern.test(plain)) return null;
@@ -37,13 +37,26 @@ export function parseMoney(text: string, currency: string): number | null {
   return Number(whole) * 10 ** digits + Number(fraction.padEnd(digits, "0") || "0");
 }
 
+/** The same for what somebody asks for something: nothing is no price. */
+export function parsePrice(text: string, currency: string): number | null {
+  return parseMoney(text, currency) || null;
+}
+
 /** 950 → 950, 12,345 → 12.3K or 1.2万. */
 export function formatCount(count: number, language: Locale): string {
   return new Intl.NumberFormat(LOCALE_TAGS[language], { notation: count < 10_000 ? "standard" : "compact", maximumFractionDigits: 1 }).format(count);
 }
 
+/** Day and time where the reader is; the year as well when it is another one. */
 export function formatWhen(iso: string, language: Locale): string {
-  return new Intl.DateTimeFormat(LOCALE_TAGS[language], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }).format(new Date(iso));
+  const when = new Date(iso);
+  const year = when.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+  return new Intl.DateTimeFormat(LOCALE_TAGS[language], { year, month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }).format(when);
+}
+
+/** 18:33:50 of today, for a moment just gone; milliseconds since the epoch. */
+export function formatClock(at: number, language: Locale): string {
+  return new Intl.DateTimeFormat(LOCALE_TAGS[language], { timeStyle: "medium" }).format(at);
 }
 
 export function formatDay(iso: string, language: Locale): string {

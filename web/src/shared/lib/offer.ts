@@ -16,6 +16,9 @@ export type PlaceOrder = (claim: Claim, onPlace?: OnPlace) => Promise<Order>;
 
 type Stock = Record<string, number>;
 
+/** How many can be had: of what has no price, none. */
+const units = (price: Money, available: number): number => (price.amount > 0 ? available : 0);
+
 /** In a live show a listing is sold at its show price; in a replay at the ordinary one, and not as a listing. */
 export function offerOfListing(item: TrayItem, stock: Stock, showId: string, ordinary = false): Offer {
   return {
@@ -25,7 +28,7 @@ export function offerOfListing(item: TrayItem, stock: Stock, showId: string, ord
     variants: item.variants.map((variant) => ({
       variant_id: variant.variant_id, title: variant.title, options: variant.options,
       price: ordinary ? variant.list_price : variant.price, was: ordinary ? null : variant.list_price,
-      available: stock[variant.variant_id] ?? 0, picture_url: variant.picture_url,
+      available: units(ordinary ? variant.list_price : variant.price, stock[variant.variant_id] ?? 0), picture_url: variant.picture_url,
     })),
   };
 }
@@ -46,7 +49,7 @@ export function offerOfProduct(product: Product): Offer {
     key: product.id, title: product.title, picture_url: product.pictures[0]?.thumb_url ?? null, seller_name: product.seller.name, per_buyer: null,
     variants: product.variants.map((variant) => ({
       variant_id: variant.id, title: variant.title, options: variant.options, price: variant.price, was: variant.compare_at,
-      available: variant.available, picture_url: picture(variant.picture_id),
+      available: units(variant.price, variant.available), picture_url: picture(variant.picture_id),
     })),
   };
 }

@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import type { CSSProperties, ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 
@@ -28,17 +29,19 @@ export function Empty({ icon = "stall", title, children, action, page }: StatePr
   );
 }
 
-/** What happened, and a way to try again. */
-export function ErrorState({ error, onRetry, title }: { error: unknown; onRetry?: () => void; title?: string }) {
+/** What happened, and a way to try again; a way on where there is nothing. */
+export function ErrorState({ error, onRetry, title, page }: { error: unknown; onRetry?: () => void; title?: string; page?: boolean }) {
   const { t } = useTranslation();
+  const Heading = page ? "h1" : "h2";
   const offline = error instanceof ApiError && error.code === "offline";
   const missing = error instanceof ApiError && error.status === 404;
   const heading = title ?? t(offline ? "state.offline" : missing ? "state.missing" : "state.error");
   return (
     <div className={styles.state} role="alert">
       <span className={styles.badge}><Icon name={missing ? "search" : "warning"} size={28} /></span>
-      <h2>{heading}</h2>
+      <Heading className={styles.heading}>{heading}</Heading>
       <p className={styles.text}>{error instanceof ApiError ? error.message : t("state.errorText")}</p>
+      {missing && <Link to="/" search={{}} className={styles.onward}>{t("state.onward")}</Link>}
       {onRetry && !missing && <Button tone="ink" onClick={onRetry}>{t("retry")}</Button>}
     </div>
   );

@@ -2,7 +2,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 
 import type { Product, Seller, Variant } from "@/shared/api/types";
-import { currencyDigits, parseMoney } from "@/shared/lib/format";
+import { currencyDigits, parsePrice } from "@/shared/lib/format";
 import { Badge, Button, IconButton, Photo, toastError } from "@/shared/ui";
 import { bodyOf, putProduct } from "../api";
 import { InlineCell } from "../inline-cell";
@@ -41,7 +41,7 @@ export function ProductCard({ seller, product, onOpen }: { seller: Seller; produ
             <span className={styles.variantName}>{variant.title || variantTitle(variant.options) || t("products.single")}<small>{t("products.available", { count: variant.available })}</small></span>
             <InlineCell
               label={t("products.priceOf", { name: `${product.title} ${variant.title}`.trim() })} text={plain(variant.price.amount, variant.price.currency)} mode="decimal" fault={t("products.badPrice")}
-              read={(text) => parseMoney(text, variant.price.currency)} save={(amount) => savePrice(variant, amount)}
+              read={(text) => parsePrice(text, variant.price.currency)} save={(amount) => savePrice(variant, amount)}
             />
           </li>
         ))}

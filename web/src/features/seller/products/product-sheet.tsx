@@ -3,7 +3,7 @@ import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 import type { Product, Seller } from "@/shared/api/types";
-import { parseMoney } from "@/shared/lib/format";
+import { parseMoney, parsePrice } from "@/shared/lib/format";
 import { newId } from "@/shared/lib/ids";
 import { Button, Confirm, Field, Notice, Select, Sheet, TextArea, toast, toastError } from "@/shared/ui";
 import { bodyOf, createProduct, type ProductBody, putProduct } from "../api";
@@ -61,7 +61,7 @@ export function ProductSheet({ seller, currency, product, onClose, onCreated }: 
     setTried(true);
     const form = new FormData(event.currentTarget);
     const title = String(form.get("title") ?? "").trim();
-    const variants = rows.map((row) => ({ id: row.id, sku: row.sku.trim(), options: row.options, price_amount: parseMoney(row.price, currency), compare_at_amount: row.compareAt.trim() === "" ? null : parseMoney(row.compareAt, currency) }));
+    const variants = rows.map((row) => ({ id: row.id, sku: row.sku.trim(), options: row.options, price_amount: parsePrice(row.price, currency), compare_at_amount: row.compareAt.trim() === "" ? null : parsePrice(row.compareAt, currency) }));
     const bad = rows.some((row, index) => variants[index]?.price_amount === null || (row.compareAt.trim() !== "" && variants[index]?.compare_at_amount === null));
     if (!title || bad) return;
     save.mutate({

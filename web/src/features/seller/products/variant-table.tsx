@@ -1,6 +1,6 @@
 import { useTranslation } from "react-i18next";
 
-import { parseMoney } from "@/shared/lib/format";
+import { parsePrice } from "@/shared/lib/format";
 import { variantTitle } from "../variant-matrix";
 import styles from "./products.module.css";
 
@@ -12,7 +12,7 @@ interface Props { rows: readonly VariantRow[]; currency: string; tried: boolean;
 export function VariantTable({ rows, currency, tried, onChange }: Props) {
   const { t } = useTranslation("seller");
   const change = (id: string, part: Partial<VariantRow>) => onChange(rows.map((row) => (row.id === id ? { ...row, ...part } : row)));
-  const bad = (text: string, must: boolean) => (text.trim() === "" ? must && tried : parseMoney(text, currency) === null);
+  const bad = (text: string, must: boolean) => (text.trim() === "" ? must && tried : parsePrice(text, currency) === null);
   const anyBad = rows.some((row) => bad(row.price, true) || bad(row.compareAt, false));
   return (
     <div className={styles.tableBox}>

@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 
 import type { TrayItem } from "@/shared/api/types";
 import { currentLanguage } from "@/shared/i18n";
-import { currencyDigits, formatMoney, parseMoney } from "@/shared/lib/format";
+import { currencyDigits, formatMoney, parsePrice } from "@/shared/lib/format";
 import { Button, Field, Sheet } from "@/shared/ui";
 import styles from "./goods.module.css";
 import type { TrayEntry } from "./tray-model";
@@ -28,7 +28,7 @@ export function ListingSheet({ item, saving, onSave, onRemove, onClose }: Props)
     for (const variant of item.variants) {
       const text = String(form.get(variant.variant_id) ?? "").trim();
       if (text === "") continue;
-      const amount = parseMoney(text, variant.list_price.currency);
+      const amount = parsePrice(text, variant.list_price.currency);
       if (amount === null || amount < 1) found[variant.variant_id] = t("goods.badPrice");
       else if (amount !== variant.list_price.amount) prices[variant.variant_id] = amount;
     }
