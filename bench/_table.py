@@ -24,6 +24,7 @@ TITLES = {
     "video": "Video",
     "curve": "Cost curves",
     "start": "Starting",
+    "reload": "Reloading while people buy",
     "web": "The page",
 }
 LIBRARIES = ("picows", "uvloop", "msgspec", "asyncpg", "litestar", "uvicorn", "av", "aiortc")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import asyncpg
 
 from helpers.market import AWAY, Served, until
-from helpers.patience import slowness
 from livestall.app.demo.client import Json, Person, Refused, Socket
 from livestall.base import ids
 
@@ -20,8 +19,14 @@ CLOSED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionRese
 AGAIN_MAX = 2
 """Another one that is kept may have been closed in the same moment."""
 
-BACK_SECONDS_MAX = PICTURE_SECONDS_MAX = 3.0
-"""How long a socket may be away, and a picture stand still, on a quiet machine."""
+
+class Noticed(NamedTuple):
+    """What could be noticed of a reload, in seconds: how long the command took, the longest that a socket was away and
+    that a picture stood still. (bench/reload.py holds them against what is promised.)"""
+
+    took_seconds: float
+    away_seconds: float
+    still_seconds: float
 
 
 async def post(person: Person, path: str, body: Json) -> Json:
@@ -107,12 +112,13 @@ class Buying:
 
 
 class Player:
-    """Asks for the newest part of a picture as a player does. `longest` is the longest time in which nothing new came,
-    in seconds; `gaps` the cuts it was told of."""
+    """Asks for the newest part of a picture as a player does. `news` is how often something new came, `longest` the
+    longest time in which nothing did, in seconds; `gaps` the cuts it was told of."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.longest = 0.0
+        self.news = 0
         self.failed: list[str] = []
         self.stop = asyncio.Event()
         self.gaps = 0
@@ -125,6 +131,7 @@ class Player:
                 self.longest = max(self.longest, time.monotonic() - seen)
                 if text != last and "#EXTINF" in text:
                     last, seen = text, time.monotonic()
+                    self.news += 1
                     self.gaps = max(self.gaps, text.count("#EXT-X-DISCONTINUITY\n"))
                 await asyncio.sleep(0.1)
 
@@ -139,10 +146,9 @@ class Player:
             return ""
 
     def check(self) -> None:
-        """The picture went on without a failure, a cut or a stand-still."""
+        """The picture went on without a failure or a cut."""
         assert self.failed == []
         assert self.gaps == 0, "a viewer's picture goes on without a cut"
-        assert self.longest < PICTURE_SECONDS_MAX * slowness()
 
 
 async def reload(served: Served) -> float:
@@ -155,9 +161,9 @@ async def reload(served: Served) -> float:
 
 async def nobody_notices_a_reload(
     served: Served, people: Sequence[tuple[Person, str]], line: Json, pictures: Sequence[str]
-) -> None:
+) -> Noticed:
     """Each of `people` buys in the show beside their name, every other one over a socket, and players watch `pictures`,
-    while every process is replaced. No order is lost, no request fails, sockets are back soon, the pictures go on."""
+    while every process is replaced. No order is lost, no request fails, sockets come back, the pictures go on."""
     buying, players = Buying(), [Player(url) for url in pictures]
     tasks = [
         asyncio.create_task((buying.by_socket if number % 2 else buying.by_http)(person, show_id, line))
@@ -167,21 +173,21 @@ async def nobody_notices_a_reload(
 
     seconds = await reload(served)
 
+    news = [one.news for one in players]
     sold, sockets = len(buying.acknowledged), {person for person, _ in people[1::2]}
     await until(lambda: buying.came_back == sockets and not buying.outside, what="every socket back")
     await until(lambda: len(buying.acknowledged) > sold + 4 * len(people), what="buying afterwards")
+    await until(lambda: all(one.news > had for one, had in zip(players, news, strict=True)), what="the pictures")
     for one in (buying, *players):
         one.stop.set()
     await asyncio.gather(*tasks)
-    print({
-        "reload_seconds": seconds, "orders": len(buying.acknowledged), "failed": buying.failed,
-        "socket_away_seconds_max": max(buying.away_seconds), "picture_wait_seconds": [one.longest for one in players],
-    })  # fmt: skip
+    noticed = Noticed(seconds, max(buying.away_seconds), max(one.longest for one in players))
+    print(noticed)
     assert buying.failed == []
-    assert max(buying.away_seconds) < BACK_SECONDS_MAX * slowness()
     await check_orders(served, buying.acknowledged)
     for one in players:
         one.check()
+    return noticed
 
 
 async def check_orders(served: Served, acknowledged: Sequence[str]) -> None:

@@ -38,14 +38,19 @@ class Tag(NamedTuple):
 
 
 @cache
-def film(seconds: int = 20, gop_seconds: float = 1.0, size: str = "160x90", rate: int = 20) -> tuple[Tag, ...]:
-    """Test picture and tone as FLV tags, in the order of an encoder."""
+def film(
+    seconds: int = 20, gop_seconds: float = 1.0, size: str = "160x90", rate: int = 20, keyframes: str = ""
+) -> tuple[Tag, ...]:
+    """Test picture and tone as FLV tags, in the order of an encoder. `keyframes`: besides those of each group, at these
+    seconds, such as "0,12"."""
     gop = str(round(gop_seconds * rate))
+    forced = ["-force_key_frames", keyframes] if keyframes else []
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={rate}",
         "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", str(seconds), "-c:v", "libx264", "-preset",
         "ultrafast", "-tune", "zerolatency", "-threads", "1", "-g", gop, "-keyint_min", gop, "-sc_threshold", "0",
-        "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k", "-f", "flv", "-flvflags", "no_duration_filesize", "-",
+        *forced, "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "64k", "-f", "flv", "-flvflags", "no_duration_filesize",
+        "-",
     ]  # fmt: skip
     return tuple(_tags(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
 

@@ -1,14 +1,12 @@
-"""The demo's camera: real video and sound, pretty cheap, stubborn."""
+"""The demo's camera: real video and sound, stubborn. What it costs is measured in bench/camera.py."""
 
 from __future__ import annotations
 
 import io
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import av
 import pytest
@@ -32,13 +30,6 @@ def start(url: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used, from Linux's own book; elsewhere 0."""
-    stat = Path(f"/proc/{pid}/stat")
-    fields = stat.read_text().rpartition(")")[2].split() if stat.exists() else ["0"] * 13
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 async def test_the_camera_sends_a_vertical_show_and_comes_back_after_a_cut(
     stand: Stand, camera: list[subprocess.Popen[bytes]]
 ) -> None:
@@ -46,9 +37,8 @@ async def test_the_camera_sends_a_vertical_show_and_comes_back_after_a_cut(
     camera.append(start(stand.address(stream_id, secret)))
     await until(lambda: stand.market.heard("published", stream_id))
     packager = stand.engine.streams[stream_id].packager
-    before, frames = cpu_seconds(camera[0].pid), packager.frames
+    frames = packager.frames
     await until(lambda: packager.frames >= frames + 75)
-    assert cpu_seconds(camera[0].pid) - before < 3 * 0.4, "less than 40 % of a core"
     _, text = await stand.text(stream_id)
     data = b""
     for name in re.findall(r'MAP:URI="([^"]+)"', text)[:1] + re.findall(r"^(\S+\.m4s)$", text, re.MULTILINE):
