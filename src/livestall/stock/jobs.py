@@ -32,7 +32,10 @@ log = structlog.get_logger()
 CHECK_SECONDS = 15.0
 CHECK_POOLS = 500
 DRIFT = Gauge(
-    "livestall_stock_drift_units", "Units by which pools disagree with their holds and movements; 0 or look at once"
+    "livestall_stock_drift_units",
+    "Units by which pools disagreed with their holds and movements when this worker last looked; 0 or look at once. It "
+    f"looks at {CHECK_POOLS} pools every {CHECK_SECONDS:.0f} s, in turn; a round of {20 * CHECK_POOLS:,} takes "
+    f"{20 * CHECK_SECONDS / 60:.0f} minutes",
 )
 
 
