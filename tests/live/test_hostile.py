@@ -238,3 +238,14 @@ async def test_far_beyond_the_limit_the_doorstep_hangs_up_at_once(make_wire, get
     inside[0].transport.abort()
     await wait(lambda: len(wire.server.connections) == 1)
     assert (await get(await wire.join(channel)))["type"] == "snapshot"
+
+
+async def test_a_broken_command_is_told_what_is_wrong_in_the_persons_language(wire, get) -> None:
+    channel = wire.open()
+    client = await wire.connect(channel, wire.ticket(channel), additional_headers={"Accept-Language": "zh-CN"})
+    await client.send('{"type":"hello"}')
+    await client.send(json.dumps({"type": "echo", "id": str(ids.new()), "text": 5}))
+    answer = await get(client, lambda message: message["type"] == "answer")
+    assert (answer["error"]["code"], answer["error"]["detail"]) == (
+        "not-understood", "无法识别该消息：text 必须是文字，不能是整数",
+    )  # fmt: skip

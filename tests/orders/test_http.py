@@ -72,6 +72,8 @@ async def test_an_impossible_quantity_is_bad_input(shop: Shop, http: Http, quant
     tea = await shop.product(5)
     answer = await http(await http.person(), "POST", "/api/orders", wish(tea, quantity=quantity))
     assert answer.status_code in {400, 422}, answer.text
+    if quantity == 0:
+        assert "lines[0].quantity must be at least 1" in answer.json()["detail"]
     assert await shop.pool(tea.variant) == (5, 5, 0, 0)
 
 

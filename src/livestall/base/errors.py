@@ -16,7 +16,14 @@ over the keyword details, and tell a person what to do next.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+
+
+class Words(NamedTuple):
+    """A detail that is a text itself."""
+
+    en: str
+    zh: str
 
 
 class Refusal(Exception):
@@ -37,8 +44,11 @@ class Refusal(Exception):
 
     def sentence(self, locale: str = "en") -> str:
         """The sentence for a person, in Chinese if `locale` starts with "zh", else in English."""
-        template = self.zh if locale.startswith("zh") else self.en
-        return template.format(**self.details)
+        is_zh = locale.startswith("zh")
+        details = {
+            name: (one.zh if is_zh else one.en) if isinstance(one, Words) else one for name, one in self.details.items()
+        }
+        return (self.zh if is_zh else self.en).format(**details)
 
     def __str__(self) -> str:
         return f"{self.code}: {self.sentence()}"

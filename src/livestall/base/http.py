@@ -12,7 +12,8 @@ import structlog
 from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from livestall.base.errors import Invalid, NotFound, Refusal, TooLarge, TooMany, Unavailable
+from livestall.base import faults
+from livestall.base.errors import Invalid, NotFound, Refusal, TooLarge, TooMany, Unavailable, Words
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -124,8 +125,9 @@ def problem_answer(refusal: Refusal, locale: str) -> tuple[int, list[tuple[bytes
 def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """Litestar's own refusals (no such route, body that does not fit the type) as problems; bad bodies are 422."""
     if isinstance(error, ValidationException):
-        reasons = "; ".join(f"{one.get('key', '')} {one.get('message', '')}".strip() for one in _extra(error))
-        return on_refusal(request, Invalid(reason=reasons or error.detail))
+        found = [faults.words(str(one.get("key", "")), str(one.get("message", ""))) for one in _extra(error)]
+        reasons = Words("; ".join(one.en for one in found), "；".join(one.zh for one in found))
+        return on_refusal(request, Invalid(reason=reasons if found else error.detail))
     if worded := {404: NotFound, 413: TooLarge}.get(error.status_code):
         return on_refusal(request, worded())  # an address that is none, too: said in the reader's language
     code = {405: "wrong-method", 415: "wrong-media-type"}.get(error.status_code, "invalid")

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
-from livestall.base import trace
+from livestall.base import faults, trace
 from livestall.base.errors import Refusal, TooMany, Unavailable
 from livestall.base.http import Problem
 from livestall.base.metrics import Counter
@@ -191,7 +191,7 @@ class Connection(WSListener):
         except UnicodeDecodeError:
             self.bye(NotUnderstood(reason="text is UTF-8"), WSCloseCode.INVALID_TEXT, BYE_RETRY_SECONDS)
         except msgspec.MsgspecError as error:
-            self.bye(NotUnderstood(reason=str(error)), WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
+            self.bye(NotUnderstood(reason=faults.of_error(error)), WSCloseCode.POLICY_VIOLATION, BYE_RETRY_SECONDS)
         else:
             self._take(envelope, payload)
 
@@ -304,7 +304,7 @@ class Connection(WSListener):
             said = swift, command_id, swift.read(payload)
         except msgspec.MsgspecError as error:
             swift.count += 1
-            self._refuse(command_id, NotUnderstood(reason=str(error)))
+            self._refuse(command_id, NotUnderstood(reason=faults.of_error(error)))
         else:
             self._server.heard.keep(payload, said)
             self._start(said)

@@ -16,6 +16,7 @@ import picows
 import structlog
 from picows import WSCloseCode, WSUpgradeRequest
 
+from livestall.base import faults
 from livestall.base.errors import Refusal, Unavailable
 from livestall.base.http import problem_json
 from livestall.base.metrics import Counter
@@ -133,7 +134,7 @@ class Server:
         try:
             return command.run, self._read[kind](payload)
         except msgspec.MsgspecError as error:
-            raise NotUnderstood(reason=str(error)) from error
+            raise NotUnderstood(reason=faults.of_error(error)) from error
 
     def takes(self, kind: str) -> None:
         """Counts a command that is not a swift one."""
