@@ -27,6 +27,12 @@ VIOLATIONS = """axe.run(document, {resultTypes: ['violations']})
     .then(all => all.violations.map(one => [one.id, one.nodes.map(node => node.target.join(' '))]))"""
 STILL = """() => document.getAnimations().every(
     one => one.playState !== "running" || one.effect.getComputedTiming().iterations === Infinity)"""
+READY_TO_BUY = """() => {
+    const fetched = performance.getEntriesByType('resource').map(one => one.name)
+    const words = fetched.filter(one => /(en|zh)-.*js$/.test(one))
+    return fetched.some(one => /checkout-.*js$/.test(one)) && words.length > 2
+}"""
+"""What buying needs is fetched a moment after the room: the part, and its words besides those of room and shell."""
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 # Not ours to prevent: the media plane answers 404 for a poster that is not drawn yet.

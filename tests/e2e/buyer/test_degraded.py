@@ -9,17 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from helpers.browser import become_somebody, enter
+from helpers.browser import READY_TO_BUY, become_somebody, enter
 from helpers.faults import kept_down
 
 pytestmark = pytest.mark.e2e
 Window = Callable[..., Any]
-READY_TO_BUY = """() => {
-    const fetched = performance.getEntriesByType('resource').map(one => one.name)
-    const words = fetched.filter(one => /(en|zh)-.*js$/.test(one))
-    return fetched.some(one => /checkout-.*js$/.test(one)) && words.length > 2
-}"""
-"""What buying needs is fetched a moment after the room: the part, and its words besides those of room and shell."""
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "buying and chat pause"), ("zh", "购买与弹幕稍后恢复")])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from helpers.browser import become_somebody
+from helpers.browser import READY_TO_BUY, become_somebody, enter
 from helpers.market import Cast
 from livestall.app.demo.client import Json
 from livestall.base import ids
@@ -20,6 +20,10 @@ TITLE = (
     "Hand-knotted heirloom celadon tea service for twelve guests with matching bamboo tray, linen wrap and "
     "certificate of origin · 龙泉青瓷十二人茶具全套附竹盘麻布包与产地证书"
 )
+ON_TOP = """button => {
+    const box = button.getBoundingClientRect()
+    return button.contains(document.elementFromPoint(box.left + box.width / 2, box.bottom - 2))
+}"""
 ADDRESS = {
     "recipient": "王" * 60, "phone": "+351 912 345 678", "city": "Lisboa", "line1": "Rua Augusta " * 12,
     "postcode": "1100",
@@ -87,6 +91,44 @@ def test_an_order_from_an_articles_own_page_is_paid_from_my_orders(window: Windo
     one.fits()
     page.get_by_role("button", name="Back to the article").click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_on_a_phone_the_way_round_the_market_does_not_lie_over_the_buy_button(window: Window, dear: Json) -> None:
+    page = window().page
+    become_somebody(page)
+    page.goto(f"/products/{dear['id']}")
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    buy = page.get_by_role("main").get_by_role("button", name="Buy")
+    expect(buy).to_be_in_viewport(ratio=1)
+    assert buy.evaluate(ON_TOP)
+
+
+def test_who_loses_the_network_while_buying_is_told_and_buys_once_and_after_a_reload_is_reminded(
+    window: Window, market: Any
+) -> None:
+    one = window()
+    page = one.page
+    become_somebody(page)
+    enter(page, market.show_id)
+    page.wait_for_function(READY_TO_BUY)
+    page.get_by_test_id("pinned-card").get_by_role("button").click()
+    sheet = page.get_by_role("dialog")
+    sheet.locator("[aria-pressed]:not([aria-disabled])").first.click()
+    page.context.set_offline(True)
+    sheet.locator("button[data-opening]").click()
+    expect(sheet.get_by_text("ordered as soon as the network is back")).to_be_visible()
+    one.shot("offline-in-the-sheet")
+    page.context.set_offline(False)
+    expect(page.locator("[name=recipient]")).to_be_visible()
+    (order,) = page.request.get("/api/orders").json()["items"]
+    assert order["state"] == "placed"
+    page.goto("/")
+    expect(page.get_by_text("waits to be paid")).to_be_visible()
+    one.look("reminded")
+    page.get_by_role("button", name="Pay", exact=True).click()
+    expect(page.locator("[name=recipient]")).to_be_visible()
+    assert f"/shows/{market.show_id}?order={order['id']}" in page.url
+    one.errors.clear()  # requests that failed meanwhile are reported on the console, as they should be
 
 
 def test_a_cancelled_order_says_why_shares_nothing_out_and_leads_on(window: Window, dear: Json) -> None:

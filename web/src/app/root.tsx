@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 
 import { useSignAsking } from "@/shared/session";
 import { Empty, ErrorState, Skeleton, Toaster } from "@/shared/ui";
+import { Unfinished } from "./pages/buying";
 import styles from "./root.module.css";
 
 const SignSheet = lazy(() => import("@/shared/session/sign-sheet"));
@@ -19,6 +20,7 @@ export function Root() {
     <>
       <Suspense fallback={<PagePending />}><Outlet /></Suspense>
       <SignSheetHost />
+      <Unfinished />
       <Toaster />
     </>
   );

@@ -1,4 +1,4 @@
-import { lazy, useEffect } from "react";
+import { lazy, Suspense, useEffect } from "react";
 import { useTranslation } from "react-i18next";
 
 import { loadWords } from "@/shared/i18n";
@@ -13,6 +13,23 @@ const load = () => patiently(async () => (await Promise.all([import("@/features/
 // Buying is not part of the first page: the room itself stays light.
 export const Checkout = lazy(async () => ({ default: (await load()).Checkout }));
 export const OrderReturn = lazy(async () => ({ default: (await load()).OrderReturn }));
+
+const Told = lazy(async () => ({ default: (await load()).Unfinished }));
+/** Whether somebody began to buy something on this device; looked at once, when the pages open, and not on the way back from paying. */
+const begun = hasBegun();
+
+function hasBegun(): boolean {
+  try {
+    return Object.keys(localStorage).some((key) => key.startsWith("livestall.claim.")) && !new URLSearchParams(location.search).has("order");
+  } catch {
+    return false; // a browser that keeps nothing
+  }
+}
+
+/** Tells who came back in the middle of buying what waits for them. Costs nothing where nobody began. */
+export function Unfinished() {
+  return begun ? <Suspense fallback={null}><Told /></Suspense> : null;
+}
 
 /** Fetches what buying needs, a moment after the page. */
 export function useCheckoutSoon(): void {

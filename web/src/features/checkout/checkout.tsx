@@ -7,6 +7,7 @@ import type { Money, Order } from "@/shared/api/types";
 import { serverClock } from "@/shared/lib/clock";
 import { formatDuration } from "@/shared/lib/format";
 import type { Offer, PlaceOrder } from "@/shared/lib/offer";
+import { useOnline } from "@/shared/lib/use-media";
 import { Button, Notice, Price, ProofLink, Sheet, useSecondsLeft } from "@/shared/ui";
 import { useOpening } from "./at-opening";
 import { Chosen, ChooseVariant, quantityLimit, useChoice } from "./choose";
@@ -30,6 +31,7 @@ export function Checkout({ offer, place, paused = false, onClose, returnPath }: 
   const [orderId, setOrderId] = useState<string | null>(null);
   const { claim, asked } = useClaim(offer, place, returnPath, (placed) => setOrderId(placed.id));
   const phase = useOpening(offer.deal);
+  const online = useOnline();
   const opensIn = useSecondsLeft(offer.deal?.opens_at);
   const order = useQuery({ ...orderQuery(orderId ?? ""), enabled: orderId !== null, refetchInterval: ({ state }) => askAgainMs(state.data) }).data;
   const variant = asked?.variant ?? chosen;
@@ -57,6 +59,7 @@ export function Checkout({ offer, place, paused = false, onClose, returnPath }: 
       <div className={styles.stack}>
         <Chosen offer={offer} variant={variant} quantity={asked ? quantity : undefined} />
         {asked?.ticket && <InLine ticket={asked.ticket} paused={paused} />}
+        {claim.isPending && !online && <Notice tone="warn">{t("offline")}</Notice>}
         {paused && !claim.isPending && <Notice tone="warn">{t("paused")}</Notice>}
         {claim.error && !paused && <Notice tone="bad">{claim.error.message || t("lost")}</Notice>}
         {!asked?.ticket && <ChooseVariant offer={offer} choice={{ variantId: variant?.variant_id ?? null, quantity }} locked={asked !== null} onChoice={(next) => { claim.reset(); setChoice(next); }} />}

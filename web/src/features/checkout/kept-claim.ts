@@ -31,6 +31,12 @@ export function claimId(userId: string, lines: ClaimLine[]): string {
   return id;
 }
 
+/** The ids of what this person wanted to buy here a while ago and has not been told the end of, the last first. */
+export function keptClaims(userId: string): string[] {
+  const kept = Object.keys(localStorage).filter((key) => key.startsWith(`${PREFIX}${userId}:`)).map(read).filter((one) => one !== null);
+  return kept.sort((a, b) => b.at - a.at).map((one) => one.id);
+}
+
 /** The order is paid, cancelled or was refused: the next buy is a new one. */
 export function forgetClaim(orderId: string): void {
   for (const key of Object.keys(localStorage)) {
