@@ -11,6 +11,7 @@ import pytest
 
 from helpers.hostile import Bare, frame, request
 from livestall.base import ids
+from livestall.live import Caller, Tickets
 
 SILENT = 2000
 """To wait for them, who never read, would take more than an hour: longer than a test's patience."""
@@ -242,7 +243,8 @@ async def test_far_beyond_the_limit_the_doorstep_hangs_up_at_once(make_wire, get
 
 async def test_a_broken_command_is_told_what_is_wrong_in_the_persons_language(wire, get) -> None:
     channel = wire.open()
-    client = await wire.connect(channel, wire.ticket(channel), additional_headers={"Accept-Language": "zh-CN"})
+    ticket, _ = Tickets().issue(Caller(channel, None, "安", "zh", "viewer"))
+    client = await wire.connect(channel, ticket)
     await client.send('{"type":"hello"}')
     await client.send(json.dumps({"type": "echo", "id": str(ids.new()), "text": 5}))
     answer = await get(client, lambda message: message["type"] == "answer")
