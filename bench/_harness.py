@@ -175,7 +175,8 @@ class Take:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         still = self._stood(self._begin)
-        stood = f"the host stood still for {' and '.join(f'{one:.1f} s' for one in still)}" if still else ""
+        often = f"{len(still)} times, " if len(still) > 1 else ""
+        stood = f"the host stood still {often}for {sum(still):.1f} s" if still else ""
         if error is None:
             self.why = stood
         elif isinstance(error, Exception):

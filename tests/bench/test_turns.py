@@ -62,7 +62,7 @@ def test_a_turn_during_which_the_host_stood_still_is_taken_again(
     host += [[], [2.14, 0.3], []]
     found = _harness.turns({"limit": each(1, 2), "ours": each(10, 20, 30)}, 2)
     assert found == {"limit": [1, 2], "ours": [20, 30]}
-    assert told(capsys) == [("ours", "the host stood still for 2.1 s and 0.3 s", "taken again")]
+    assert told(capsys) == [("ours", "the host stood still 2 times, for 2.4 s", "taken again")]
     _harness.settle()
 
 
