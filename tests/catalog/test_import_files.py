@@ -94,6 +94,12 @@ def test_prices_as_people_write_them(price: str, amount: int) -> None:
     assert read(HEAD + f'cup,Cup,,,,,"{price}",\n')[0][0].variants[0].price == amount
 
 
+def test_what_costs_nothing_comes_as_a_draft_and_its_line_is_named() -> None:
+    """It could not be ordered, and an active product without a price is refused by hand as well."""
+    (cup,), (note,) = read(HEAD + "cup,Cup,,,,5,0.00,\n")
+    assert (cup.state, note.code, note.line, note.column) == (ProductState.draft, "asks-nothing", 2, "Variant Price")
+
+
 @pytest.mark.parametrize("quantity", ["-1", "1.5", "1000000001", "9" * 40, "many", "1 000"])
 def test_broken_quantities_are_named(quantity: str) -> None:
     goods, (fault,) = read(HEAD + f"cup,Cup,,,,{quantity},1,\n")

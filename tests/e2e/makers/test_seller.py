@@ -87,6 +87,13 @@ def test_import_shows_each_bad_line_and_stock_is_set(open_window: Open, tmp_path
     bad = page.get_by_role("row").filter(has_text="not a price")
     expect(bad.get_by_role("cell", name="4", exact=True)).to_be_visible()
     desk.look("import-report")
+    phone = open_window(language="zh", scheme="dark", login=SELLER)
+    phone.page.goto("/seller/import")
+    phone.page.get_by_role("button", name="报告").first.click()
+    column = phone.page.get_by_role("cell", name="Variant Price", exact=True).first
+    expect(column).to_be_visible()
+    assert column.evaluate("cell => cell.getBoundingClientRect().height") < 40, "a word in one line"
+    phone.look("import-report")
 
     page.get_by_role("navigation", name="Seller's pages").get_by_role("link", name="Products").click()
     expect(page.get_by_text("Wildflower honey")).to_be_visible()

@@ -102,6 +102,11 @@ class _Shaping:
             return None, [self._fault("too-long", rows[0], "handle", limit=HANDLE_MAX)]
         title, description, state = self._title(), self._description(), self._state()
         axes, variants = self._variants()
+        free = next((one.line for one in variants if one.price < 1), None)
+        if free is not None and not self.faults and state is not ProductState.archived:
+            if state is not ProductState.draft:
+                self.notes.append(self._fault("asks-nothing", next(row for row in rows if row.line == free), "price"))
+            state = ProductState.draft
         pictures = self._pictures()
         if self.faults:
             return None, self.faults + self.notes

@@ -175,6 +175,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "该商品无法保存，请检查其各行后重新上传。",
     ),
     # a line; its product is imported without this
+    "asks-nothing": (
+        "Nothing can be sold for nothing; the product was imported as a draft.",
+        "售价为零的商品不能出售，已导入为草稿。",
+    ),
     "low-compare-price": (
         "The price before must be higher than the price; it was left out.",
         "原价必须高于售价，已忽略。",

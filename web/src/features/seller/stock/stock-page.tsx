@@ -18,6 +18,9 @@ export function StockPage() {
   return <SellerFrame title={t("nav.stock")}>{(context) => <Stock {...context} />}</SellerFrame>;
 }
 
+/** A number of pieces as typed, also on a Chinese keyboard; null when it is none. */
+const readCount = (text: string): number | null => (/^\d{1,9}$/.test(text.normalize("NFKC").trim()) ? Number(text.normalize("NFKC")) : null);
+
 function Stock({ seller }: SellerContext) {
   const { t } = useTranslation(["seller", "common"]);
   const client = useQueryClient();
@@ -68,7 +71,7 @@ function Table({ rows, onSave }: { rows: readonly StockRow[]; onSave: (row: Stoc
               <td data-label={t("stock.on_hand")} className={styles.figure}>
                 <InlineCell
                   label={t("stock.onHandOf", { name: `${row.product_title} ${row.variant_title}`.trim() })} text={String(row.on_hand)} mode="numeric" fault={t("stock.bad")}
-                  read={(text) => (/^\d{1,8}$/.test(text.trim()) ? Number(text) : null)} save={(value) => onSave(row, value)}
+                  read={readCount} save={(value) => onSave(row, value)}
                 />
               </td>
               {FIGURES.map((figure) => (
