@@ -42,6 +42,7 @@ NAMED_ROOMS = {
         "counter",
         "desk",
         "entry",
+        "gate",
         "lane",
         "line",
         "pricing",

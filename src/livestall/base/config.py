@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,7 +21,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 S = TypeVar("S", bound=Section)
-_current: dict[type[Section], Section] = {}
+_current: dict[type[Section], Any] = {}
 
 
 class BadSettings(Exception):
@@ -30,10 +30,10 @@ class BadSettings(Exception):
 
 def of(section: type[S]) -> S:
     """The settings in force for `section`; its defaults if none were loaded."""
-    found = _current.get(section)
+    found: S | None = _current.get(section)
     if found is None:
         found = _current[section] = section()
-    return cast("S", found)
+    return found
 
 
 def load(sections: Mapping[str, type[Section]], environ: Mapping[str, str]) -> None:

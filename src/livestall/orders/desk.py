@@ -11,7 +11,7 @@ from uuid import UUID
 
 from livestall import accounts, payments, stock
 from livestall.base import clock
-from livestall.base.columns import of_uuid
+from livestall.base.columns import Value, of_uuid
 from livestall.base.db import Read, Tx
 from livestall.base.errors import Refusal
 from livestall.base.together import at_once
@@ -284,17 +284,26 @@ async def price(read: Read, drafts: Sequence[Draft], desk: Desk) -> Ready:
     return Ready(drafts, prices, await desk.names(read, prices), desk)
 
 
-async def _early(read: Read, ready: Ready, short: Collection[UUID]) -> dict[int, stock.SoldOut]:
-    """The claims that find too little and came for the first time. Both are seen at the same moment, after the claim
-    arrived: then nothing was left for it, so no lock is needed to say so. Pools and ids are read by one statement: an
-    id is never seen as new beside a pool from which its own order has been taken."""
+async def nothing_left(
+    read: Read, wishes: Mapping[bytes, Draft], order_ids: Sequence[Value], desk: Desk
+) -> tuple[Mapping[bytes, stock.SoldOut], Collection[UUID]]:  # fmt: skip
+    """The wishes (of each, one who has it) for which there is too little now, and which of the ids came before."""
+    drafts = list(wishes.values())
+    prices = await pricing.look(read, drafts, desk.book)
+    ready = Ready(drafts, prices, await desk.names(read, prices), desk)
+    return await _too_little(read, ready, prices.pool_ids, order_ids)
+
+
+async def _too_little(
+    read: Read, ready: Ready, pool_ids: Collection[UUID], order_ids: Sequence[Value]
+) -> tuple[Mapping[bytes, stock.SoldOut], Collection[UUID]]:  # fmt: skip
+    """Both are seen at the same moment, after the claims arrived: for a wish that finds too little then, with an id
+    that is new, nothing was left, so no lock is needed to say so. Pools and ids are read by one statement: an id is
+    never seen as new beside a pool from which its own order has been taken."""
     known: dict[UUID, bytes]
     pools: dict[UUID, stock.Pool]
-    order_ids = [of_uuid(one.order_id) for one in ready.drafts]
-    if len(set(order_ids)) < len(order_ids):
-        return {}
     pools, known = await at_once(
-        read, lambda r: stock.pools(r, short), lambda r: store.fingerprints(r, order_ids)
+        read, lambda r: stock.pools(r, pool_ids), lambda r: store.fingerprints(r, order_ids)
     )  # fmt: skip
     verdicts: dict[bytes, stock.SoldOut] = {}
     for wish, one in ready.wishes.items():
@@ -305,6 +314,15 @@ async def _early(read: Read, ready: Ready, short: Collection[UUID]) -> dict[int,
                 verdicts[wish] = stock.SoldOut(left=pool.available, quantity=line.quantity)
                 ready.desk.was_short(line.pool_id)
                 break
+    return verdicts, known
+
+
+async def _early(read: Read, ready: Ready, short: Collection[UUID]) -> dict[int, stock.SoldOut]:
+    """The claims that find too little and came for the first time."""
+    order_ids = [of_uuid(one.order_id) for one in ready.drafts]
+    if len(set(order_ids)) < len(order_ids):
+        return {}
+    verdicts, known = await _too_little(read, ready, short, order_ids)
     early: dict[int, stock.SoldOut] = {}
     for place, one in enumerate(ready.drafts):
         verdict = verdicts.get(one.wish)

@@ -16,14 +16,17 @@ from prometheus_client import Counter as Total
 from prometheus_client import Gauge
 
 from livestall.base import config, pace
+from livestall.base.db import Database
 from livestall.base.errors import Refusal
 from livestall.live import TooFast
 from livestall.orders.counter import Counter
 from livestall.orders.entry import Asker, Awaiting, Entry
+from livestall.orders.gate import Gate
 from livestall.orders.model import LineTicket, Settings
 from livestall.orders.model.mold import Placed
 from livestall.orders.model.refusals import DeviceTooFast, InLineAlready
 from livestall.orders.model.wishes import Draft
+from livestall.stock import SoldOut
 
 TELL_SECONDS = 0.8
 REFUSALS_KEPT = 20_000
@@ -62,29 +65,48 @@ class Refused:
 
 
 class Line:
-    """In front of one counter. `is_asked`: people come to ask what became of a claim (`find`), so refusals are kept
+    """In front of one counter. Where answers come by themselves, a gate may stand in front of it, which looks into
+    `gate_db` (see `ask`). Where they do not, people come to ask what became of a claim (`find`), so refusals are kept
     for a while."""
 
-    def __init__(self, counter: Counter, *, is_asked: bool = True) -> None:
-        self._counter, self._is_asked = counter, is_asked
+    def __init__(self, counter: Counter, gate_db: Database | None = None) -> None:
+        self._counter = counter
+        self._gate = None if gate_db is None else Gate(gate_db, self._let_in)
         self._waiting: dict[int, Entry] = {}
         self._same: dict[Same, int] = {}
         self._refused = Refused()
         self._teller: asyncio.Task[None] | None = None
         counter.tell_who_leaves(self._left)
 
-    def enter(self, draft: Draft, device: UUID | None = None) -> Entry:
-        """Stand in line; the same order again finds the place it has. Raises TooFast, DeviceTooFast, InLineAlready,
-        LineFull, Unavailable."""
+    def ask(self, draft: Draft, asker: Asker, device: UUID | None = None) -> None:
+        """`enter` and `hear`; who wants what was just found gone waits at the gate first. Raises as `enter` does."""
+        gate, is_paced = self._gate, False
+        if gate is not None and gate.gone and draft.order_id.int not in self._waiting:
+            _check_pace(draft.buyer_id, device)
+            if gate.stops(draft, asker):
+                return
+            is_paced = True
+        self.hear(self.enter(draft, device, is_paced=is_paced), asker)
+
+    def _let_in(self, draft: Draft, asker: Asker) -> None:
+        """From the gate into the line."""
+        try:
+            self.hear(self.enter(draft, is_paced=True), asker)
+        except Exception as error:  # whoever is behind must come in
+            asker.end(error)
+
+    def enter(self, draft: Draft, device: UUID | None = None, *, is_paced: bool = False) -> Entry:
+        """Stand in line; the same order again finds the place it has. `is_paced`: it was counted already. Raises
+        TooFast, DeviceTooFast, InLineAlready, LineFull, Unavailable."""
         number = draft.order_id.int
         known = self._waiting.get(number)
         if known is not None and known.draft.fingerprint == draft.fingerprint:
             return known
-        settings = config.of(Settings)
-        _check_pace(settings, draft.buyer_id, device)
+        if not is_paced:
+            _check_pace(draft.buyer_id, device)
         key = (draft.buyer_id.int, draft.lines[0].pool_id.int)
         same = self._same.get(key, 0)
-        if same >= settings.same_waiting_max:
+        if same >= config.of(Settings).same_waiting_max:
             raise InLineAlready(retry_after_seconds=1)
         entry = self._counter.enter(draft)
         entry.same = key
@@ -94,7 +116,7 @@ class Line:
         return entry
 
     def _left(self, entries: Sequence[Entry], answers: Sequence[Placed | Exception]) -> None:
-        waiting, same, refused = self._waiting, self._same, self._refused
+        waiting, same, refused, gate = self._waiting, self._same, self._refused, self._gate
         for entry, answer in zip(entries, answers, strict=True):
             left = same.pop(entry.same) - 1
             if left:
@@ -103,7 +125,11 @@ class Line:
             other = waiting.pop(number, entry)
             if other is not entry:
                 waiting[number] = other
-            if self._is_asked and isinstance(answer, Refusal):
+            if type(answer) is Placed:
+                continue
+            if gate is not None and isinstance(answer, SoldOut):
+                gate.found_gone(entry.draft)
+            elif gate is None and isinstance(answer, Refusal):
                 refused.keep(entry.draft, answer)
         refused.forget()
 
@@ -155,6 +181,8 @@ class Line:
 
     async def close(self) -> None:
         """When the process ends: those who still wait are answered, with the order or Unavailable."""
+        if self._gate is not None:
+            await self._gate.close()
         await self._counter.close()
 
     def find(self, order_id: UUID, buyer_id: UUID) -> Entry | Refusal | None:
@@ -165,7 +193,8 @@ class Line:
         return self._refused.find(order_id, buyer_id)
 
 
-def _check_pace(settings: Settings, account: UUID, device: UUID | None) -> None:
+def _check_pace(account: UUID, device: UUID | None) -> None:
+    settings = config.of(Settings)
     if wait := pace.take("account", account, settings.claims_per_second, settings.claims_burst):
         PACED.labels("account").inc()
         raise TooFast(retry_after_seconds=ceil(wait))

@@ -63,7 +63,7 @@ def buy(db: Database, hurry: Callable[[], None]) -> Command:
     """The socket command, with a counter of its own: the place in line as progress, then the order. `hurry` is called
     when a batch was committed."""
     counter = Counter(db, committed=hurry)
-    line = Line(counter, is_asked=False)  # over a socket an answer comes by itself
+    line = Line(counter, gate_db=db)  # over a socket an answer comes by itself
 
     def grasp(body: BuyCommand) -> Basket:
         return Basket(body.lines, body.address)
@@ -71,7 +71,7 @@ def buy(db: Database, hurry: Callable[[], None]) -> Command:
     def start(caller: Caller, order_id: UUID, basket: Basket, asked: Asked) -> None:
         if caller.person is None:
             raise Unauthenticated
-        line.hear(line.enter(basket.draft(order_id, caller.person, caller.channel), caller.device), asked)
+        line.ask(basket.draft(order_id, caller.person, caller.channel), asked, caller.device)
 
     return Command(BuyCommand, grasp=grasp, start=start, close=line.close)
 
