@@ -71,19 +71,20 @@ class Heard:
     and they share one body."""
 
     def __init__(self) -> None:
-        self._said: dict[bytes, tuple[Swift, Any]] = {}
+        self._said: dict[bytes, tuple[bytes, Swift, Any]] = {}
+        """By what stands behind the id: what stands before it, and what both say."""
 
     def find(self, payload: bytes) -> Said | None:
         """What a frame says, if another said the same before."""
         at = payload.find(ID_BEGINS, 0, LOOK_BYTES) + len(ID_BEGINS)
-        known = self._said.get(payload[:at] + payload[at + ID_SIZE :])
-        if known is None or at < len(ID_BEGINS):
+        known = self._said.get(payload[at + ID_SIZE :])
+        if known is None or payload[:at] != known[0]:
             return None
         try:
             command_id = _id(payload[at - 1 : at + ID_SIZE + 1])
         except msgspec.MsgspecError:
             return None
-        return known[0], command_id, known[1]
+        return known[1], command_id, known[2]
 
     def keep(self, payload: bytes, said: Said) -> None:
         """Remember a frame that was read in full; not one that could be read in two ways, and not a traced one, which
@@ -96,4 +97,4 @@ class Heard:
             return
         if len(self._said) >= KEPT:
             self._said.clear()
-        self._said[payload[:at] + payload[at + ID_SIZE :]] = swift, body
+        self._said[payload[at + ID_SIZE :]] = payload[:at], swift, body

@@ -60,7 +60,7 @@ class Server(Protocol):
     def came(self, connection: Connection, payload: bytes) -> None: ...
     def answer(self, reader: Reader, payload: bytes) -> None: ...
     def refuse(self, reader: Reader, command_id: UUID, refusal: Refusal, locale: str) -> None: ...
-    def count_refusal(self, code: str) -> None: ...
+    def refused_unheard(self, code: str) -> None: ...
     def send_answers(self) -> None: ...
     def takes(self, kind: str) -> None: ...
     def read_command(self, kind: str, payload: bytes) -> tuple[Callable[..., Awaitable[Any]], Any]: ...
@@ -327,11 +327,12 @@ class Connection(WSListener):
     def ended(self, kind: str, command_id: UUID, result: Any) -> None:
         """What became of a command without a task."""
         self._started -= 1
+        reader = None if self._saying_bye else self._reader
         if not isinstance(result, Exception):
-            if self._reader is not None and not self._saying_bye:
-                self._server.answer(self._reader, frames.answer(command_id, result))
-        elif isinstance(result, Refusal):
-            self._refuse(command_id, result)
+            if reader is not None:
+                self._server.answer(reader, frames.answer(command_id, result))
+        elif reader is not None and isinstance(result, Refusal):
+            self._server.refuse(reader, command_id, result, self._locale)
         else:
             self._answer(kind, command_id, result)
         if self._quiet is not None and not self._started and not self._quiet.done():
@@ -352,7 +353,7 @@ class Connection(WSListener):
         if self._reader is not None and not self._saying_bye:
             self._server.refuse(self._reader, command_id, refusal, self._locale)
         else:
-            self._server.count_refusal(refusal.code)
+            self._server.refused_unheard(refusal.code)
 
     def _send(self, payload: bytes) -> None:
         if self._reader is not None and not self._saying_bye:

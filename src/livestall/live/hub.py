@@ -197,22 +197,22 @@ class Hub:
 
     def send(self, reader: Reader, payload: bytes) -> None:
         """Write something of the reader's own: an answer, a snapshot. Cuts it off if too much is waiting already."""
-        self.send_each([(reader, payload)])
+        self.send_each([(reader, reader.edge.render(payload))])
 
     def send_each(self, answers: Iterable[tuple[Reader, bytes]]) -> None:
-        """`send` to many."""
+        """`send` to many, what is rendered already."""
         limit = self._settings.buffer_bytes
         for reader, payload in answers:
             if reader.closed:
                 continue
             if not reader.behind:
-                frame = frames.websocket_text(reader.edge.render(payload) if MARK in payload else payload)
+                frame = frames.websocket_text(payload)
                 reader.limit = limit + len(frame)  # it may be larger than the bound; what may wait behind it is not
                 reader.write(frame)
             elif reader.transport.get_write_buffer_size() > reader.limit:
                 self.cut_off(reader)
             else:
-                reader.write(frames.websocket_text(reader.edge.render(payload)))
+                reader.write(frames.websocket_text(payload))
 
     def paused(self, reader: Reader) -> None:
         """The connection does not take more at the moment."""

@@ -24,7 +24,7 @@ from livestall.live import frames
 from livestall.live.channels import Channels
 from livestall.live.commands import Heard, Swift
 from livestall.live.connection import BYE_SECONDS, Connection
-from livestall.live.hub import LOOK_SECONDS, Edge, Hub, Reader
+from livestall.live.hub import LOOK_SECONDS, MARK, Edge, Hub, Reader
 from livestall.live.model import Command, NotUnderstood, Settings
 from livestall.live.tickets import Tickets
 from livestall.live.upgrades import Doorstep, listen
@@ -102,29 +102,29 @@ class Server:
 
     def refuse(self, reader: Reader, command_id: UUID, refusal: Refusal, locale: str) -> None:
         """Answer `reader` with a refusal, together with what others are answered in this turn of the loop."""
-        self.count_refusal(refusal.code)
-        self.answer(reader, frames.refusal(command_id, problem_json(refusal, locale)))
-
-    def count_refusal(self, code: str) -> None:
-        if not self._refused:
-            asyncio.get_running_loop().call_soon(self._count_refused)
-        self._refused[code] = self._refused.get(code, 0) + 1
-
-    def _count_refused(self) -> None:
-        for code, count in self._refused.items():
-            REFUSALS.labels(code).inc(count)
-        self._refused.clear()
+        code, refused = refusal.code, self._refused
+        refused[code] = refused.get(code, 0) + 1
+        if not self._answers:
+            asyncio.get_running_loop().call_soon(self.send_answers)
+        self._answers.append((reader, frames.refusal(command_id, problem_json(refusal, locale))))
 
     def answer(self, reader: Reader, payload: bytes) -> None:
         """Send `payload` to `reader`, together with what others are answered in this turn of the loop."""
         if not self._answers:
             asyncio.get_running_loop().call_soon(self.send_answers)
-        self._answers.append((reader, payload))
+        self._answers.append((reader, reader.edge.render(payload) if MARK in payload else payload))
 
     def send_answers(self) -> None:
         """Write what waits now; called before a connection says bye, so that its answers come first."""
         answers, self._answers = self._answers, []
         self.hub.send_each(answers)
+        for code, count in self._refused.items():
+            REFUSALS.labels(code).inc(count)
+        self._refused.clear()
+
+    def refused_unheard(self, code: str) -> None:
+        """Count a refusal that nobody is left to hear."""
+        REFUSALS.labels(code).inc()
 
     def read_command(self, kind: str, payload: bytes) -> tuple[Callable[..., Awaitable[Any]], Any]:
         """What to await, and the body of the message. Raises NotUnderstood."""
