@@ -61,8 +61,8 @@ async def measure(dsn: str, folder: Path, runs: int, seconds: float) -> None:
             {
                 "limit": lambda: rate(function.buy, seconds),
                 "hot": lambda: sold(market.hot),
-                "burst": burst,
                 "gone": refused,
+                "burst": burst,
                 "limit of many": lambda: rate(function.buy_any, seconds),
                 "many": lambda: sold(market.many),
                 "http": lambda: sold(market.hot, "http", BUYERS),
