@@ -23,7 +23,9 @@ from livestall.video.model import Latency
 SEGMENT_SECONDS_MAX = 40.0
 """Segments begin with keyframes, so that who joins finds one; only an encoder that sends none for longer is cut."""
 OPENING_SECONDS = 1.0
-"""A stream's very first segment is cut short, since players start only on a whole one."""
+"""A stream's very first segment is cut short, since players start only on a whole one; and those that follow it are no
+longer than others until the second keyframe, since players who begin with whole ones go on with whole ones until they
+are near the edge: they would see this second, and then nothing new for as long as that takes."""
 WINDOW_SECONDS_MAX = 60.0
 WINDOW_BYTES_MAX = 64 << 20
 SEGMENT_BYTES_MAX = 32 << 20
@@ -218,6 +220,8 @@ class Packager:
         length, opening = segment.duration + run, not self.segments
         least = self.latency.segment * (0.45 if opening else 1.0) - 0.05
         most = OPENING_SECONDS if opening else SEGMENT_SECONDS_MAX
+        if segment.parts and not segment.parts[0].independent:  # it began without a keyframe, and ends with the next
+            least, most = 0.0, most if self.keyframe_seconds else self.latency.segment
         if (key and length >= least) or length >= most or self._current_bytes > SEGMENT_BYTES_MAX:
             self._flush()
             self._close()
